@@ -1,0 +1,15 @@
+//! The Sentinel state machine. It decides and does nothing else: no clock, no sockets, no files,
+//! no async, no dependencies. The same code runs in the product and in the simulator.
+
+pub mod addr;
+pub mod ids;
+pub mod input;
+pub mod limits;
+pub mod model;
+pub mod notify;
+pub mod output;
+pub mod provide;
+pub mod report;
+pub mod rng;
+pub mod sentinel;
+pub mod time;

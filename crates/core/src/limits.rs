@@ -1,0 +1,23 @@
+//! Every bound of the core in one place. What comes from outside is cut to these.
+
+/// Replicas kept for one master; further `slaveN:` lines are ignored.
+pub const REPLICAS_PER_MASTER: usize = 1000;
+/// Peers kept for one master; further hellos are ignored.
+pub const PEERS_PER_MASTER: usize = 250;
+/// Calls awaiting an answer on one link, per master that shares it (spec §5.3).
+pub const PENDING_CALLS: usize = 100;
+/// Scripts waiting or running (spec §12).
+pub const SCRIPT_QUEUE: usize = 256;
+/// Scripts running at once.
+pub const SCRIPTS_RUNNING: usize = 16;
+/// Runs of one script before it is given up.
+pub const SCRIPT_TRIES: u32 = 10;
+/// An event's payload is cut to this many bytes (spec §4).
+pub const EVENT_PAYLOAD: usize = 1023;
+/// Replies to clients that wait for the disk or a vote; above it requests are refused.
+pub const HELD_REPLIES: usize = 10_000;
+/// The largest epoch that is believed: what a signed 64-bit reader can hold.
+pub const LARGEST_EPOCH: u64 = i64::MAX as u64;
+/// How far above our own an epoch may be to be believed. A real fleet moves by ones; one shouted
+/// number must not use up the epochs of the future.
+pub const EPOCH_LEAP: u64 = 1 << 32;

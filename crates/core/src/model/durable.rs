@@ -1,0 +1,39 @@
+//! All that must survive a crash, and nothing else.
+
+use crate::addr::Addr;
+use crate::ids::{Epoch, MasterName, RunId};
+use crate::model::configuration::Configuration;
+use crate::provide::options::{GlobalOptions, MasterOptions, Periods};
+
+/// The state behind every promise: what the configuration file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Durable {
+    /// Our own id.
+    pub my_id: RunId,
+    /// The newest epoch we have heard of or made.
+    pub current_epoch: Epoch,
+    /// Process-wide options.
+    pub options: GlobalOptions,
+    /// The periods in force: the defaults among them decide which options the file leaves out.
+    pub periods: Periods,
+    /// One entry a master, in the order of their names.
+    pub masters: Vec<MasterState>,
+}
+
+/// What survives of one master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MasterState {
+    /// Its name.
+    pub name: MasterName,
+    /// Where it is, and since which epoch (`sentinel monitor`, `config-epoch`).
+    pub configuration: Configuration,
+    /// Options that the operator can change.
+    pub options: MasterOptions,
+    /// The epoch of the last vote cast for this master (`leader-epoch`); whom it went to is not
+    /// kept, only that it is spent.
+    pub voted_epoch: Epoch,
+    /// Known replicas.
+    pub replicas: Vec<Addr>,
+    /// Known peers.
+    pub sentinels: Vec<(RunId, Addr)>,
+}

@@ -1,0 +1,4 @@
+//! What we know.
+
+pub mod configuration;
+pub mod durable;

@@ -1,0 +1,3 @@
+//! What people are told.
+
+pub mod event;

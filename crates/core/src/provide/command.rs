@@ -1,0 +1,81 @@
+//! Commands that change something, as the wire crate hands them in.
+
+use std::sync::Arc;
+
+use crate::addr::{Addr, Host};
+use crate::ids::{Epoch, MasterName, RunId};
+use crate::report::Hello;
+
+/// A request that may change state. Arity and number formats were checked at the edge; what a
+/// value means is decided here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `SENTINEL MONITOR name host port quorum`. Numbers that were no integers never get here.
+    Monitor {
+        /// The new master's name.
+        name: MasterName,
+        /// Its host; `None` when the text can be no host at all.
+        host: Option<Host>,
+        /// Its port as given.
+        port: i64,
+        /// The quorum as given.
+        quorum: i64,
+    },
+    /// `SENTINEL REMOVE name`
+    Remove {
+        /// Which master.
+        name: MasterName,
+    },
+    /// `SENTINEL SET name option value …`
+    Set {
+        /// Which master.
+        name: MasterName,
+        /// The words after the name.
+        words: Vec<Arc<str>>,
+    },
+    /// `SENTINEL RESET pattern`
+    Reset {
+        /// A glob over master names.
+        pattern: Arc<str>,
+    },
+    /// `SENTINEL FAILOVER name`
+    Failover {
+        /// Which master.
+        name: MasterName,
+    },
+    /// `SENTINEL FLUSHCONFIG`
+    FlushConfig,
+    /// `SENTINEL CONFIG SET option value …`
+    ConfigSet {
+        /// The words after SET.
+        words: Vec<Arc<str>>,
+    },
+    /// `SENTINEL DEBUG parameter ms …`
+    Debug {
+        /// The words after DEBUG, at least one.
+        words: Vec<Arc<str>>,
+    },
+    /// `SENTINEL SIMULATE-FAILURE flag …`
+    SimulateFailure {
+        /// The words after it.
+        words: Vec<Arc<str>>,
+    },
+    /// `SENTINEL IS-MASTER-DOWN-BY-ADDR ip port epoch candidate`
+    Ask(Ask),
+    /// `PUBLISH __sentinel__:hello …`; `None` when the text is no hello (still answered `:1`).
+    Publish {
+        /// The hello.
+        hello: Option<Hello>,
+    },
+}
+
+/// A peer's question about a master, perhaps with a request for our vote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The master's address; `None` when the text can be no host.
+    pub addr: Option<Addr>,
+    /// The candidate's epoch; `None` when it is negative or absurd, which gets no vote.
+    pub epoch: Option<Epoch>,
+    /// Who wants the vote; `None` for `*` or for what is no id.
+    pub candidate: Option<RunId>,
+}

@@ -1,0 +1,94 @@
+//! What the world says to a Sentinel, parsed once at the edge into types that cannot be wrong.
+
+use std::sync::Arc;
+
+use crate::addr::Addr;
+use crate::ids::{Epoch, MasterName, RunId};
+use crate::model::configuration::Configuration;
+use crate::time::Span;
+
+/// The role a server gives itself in `INFO`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `role:master`
+    Master,
+    /// `role:slave`
+    Replica,
+}
+
+/// The lines of one `INFO` reply that matter (spec §6). A line that is absent or unreadable is
+/// `None`, or the default that the spec gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// `run_id:`; changes when the process restarts.
+    pub run_id: Option<RunId>,
+    /// `role:`
+    pub role: Option<Role>,
+    /// The `slaveN:` lines, at most [`crate::limits::REPLICAS_PER_MASTER`]; empty on a replica.
+    pub replicas: Vec<Addr>,
+    /// `master_host:` and `master_port:`, read only after `role:slave`.
+    pub master: Option<Addr>,
+    /// `master_link_status:up`
+    pub master_link_up: bool,
+    /// `master_link_down_since_seconds:` × 1000, zero when absent.
+    pub master_link_down_for: Span,
+    /// `slave_priority:`; a replica of priority 0 is never promoted.
+    pub priority: Option<u32>,
+    /// `slave_repl_offset:`
+    pub offset: Option<u64>,
+    /// `replica_announced:`
+    pub announced: Option<bool>,
+    /// The whole text, for `SENTINEL INFO-CACHE`.
+    pub raw: Arc<str>,
+}
+
+impl Default for Info {
+    fn default() -> Self {
+        Self {
+            run_id: None,
+            role: None,
+            replicas: Vec::new(),
+            master: None,
+            master_link_up: false,
+            master_link_down_for: Span::ZERO,
+            priority: None,
+            offset: None,
+            announced: None,
+            raw: Arc::from(""),
+        }
+    }
+}
+
+/// A Sentinel's announcement of itself and of one master's configuration (spec §7):
+/// `ip,port,id,current_epoch,master_name,master_addr,master_port,config_epoch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Where the sender listens.
+    pub from: Addr,
+    /// The sender's id.
+    pub id: RunId,
+    /// The newest epoch that the sender knows.
+    pub current_epoch: Epoch,
+    /// The master it speaks of.
+    pub master: MasterName,
+    /// Where that master is, and since which epoch.
+    pub configuration: Configuration,
+}
+
+/// A peer's answer to `SENTINEL IS-MASTER-DOWN-BY-ADDR` (spec §9.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opinion {
+    /// The peer holds the master to be down.
+    pub down: bool,
+    /// The last vote the peer cast for this master; `None` when it says `*`.
+    pub vote: Option<Ballot>,
+}
+
+/// A vote: this leader, in this epoch. At most one is cast per master and epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ballot {
+    /// The epoch the vote was cast in.
+    pub epoch: Epoch,
+    /// The Sentinel voted for.
+    pub leader: RunId,
+}
