@@ -1,1 +1,23 @@
-//! Placeholder until this crate is written.
+//! `sentinel.conf` to typed options and state, and back.
+//!
+//! The only crate that knows the grammar of the file. Text in, text out: it opens no file and
+//! asks no clock; what text alone cannot answer is asked of a [`World`] that the caller brings.
+//!
+//! - [`load()`] turns the file and the command line into a [`Loaded`] (spec §1.3, §1.4, §2.1).
+//! - [`render()`] turns a [`Durable`](bartizan_core::model::durable::Durable) and the
+//!   [`ServerOptions`] back into the text of the file, keeping what people wrote (spec §2.2, §2.3).
+//! - [`lines_from_args`] turns `--name value …` into lines (spec §1.1).
+//!
+//! What `render` writes, `load` reads back as the same values; a property test holds that.
+
+mod error;
+mod load;
+mod render;
+mod server;
+mod world;
+
+pub use error::{ConfError, Warning};
+pub use load::{Loaded, Source, lines_from_args, load};
+pub use render::render;
+pub use server::{LogFormat, LogLevel, LogTimestamps, ServerOptions, Supervised, UserLine};
+pub use world::{Included, PaperWorld, World};

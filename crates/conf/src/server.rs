@@ -1,0 +1,201 @@
+//! The directives that are not about masters: listeners, log, process, access (spec §1.2, §1.3).
+
+use std::collections::BTreeMap;
+
+/// What the file says about the process itself. `Default` is what holds without a line (spec §1.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// `port`: where clients and peers connect; 0 does not listen on TCP.
+    pub port: u16,
+    /// `bind`: addresses to listen on, each as written; a leading `-` means that it may be
+    /// missing. Empty: `bind ""`, listen on no TCP address.
+    pub bind: Vec<String>,
+    /// `unixsocket`: path of a socket to listen on as well.
+    pub unixsocket: Option<String>,
+    /// `unixsocketperm`: its mode, 0 for what the umask gives.
+    pub unixsocket_mode: u32,
+    /// `bind-source-addr`: the local address of outgoing links.
+    pub bind_source_addr: Option<String>,
+    /// `protected-mode`.
+    pub protected_mode: bool,
+    /// `tcp-backlog`: waiting connections, as for listen(2).
+    pub tcp_backlog: u32,
+    /// `tcp-keepalive`: seconds between probes, 0 for none.
+    pub tcp_keepalive_secs: u32,
+    /// `timeout`: seconds after which an idle client is closed, 0 for never.
+    pub timeout_secs: u32,
+    /// `maxclients`.
+    pub maxclients: u32,
+    /// `requirepass`: the password of the default user.
+    pub requirepass: Option<String>,
+    /// `user` lines, in order, one a name.
+    pub users: Vec<UserLine>,
+    /// `aclfile`.
+    pub aclfile: Option<String>,
+    /// `acllog-max-len`.
+    pub acllog_max_len: u64,
+    /// `acl-pubsub-default allchannels`; else a new user starts without channels.
+    pub acl_all_channels: bool,
+    /// `loglevel`.
+    pub loglevel: LogLevel,
+    /// `logfile`: empty is standard output.
+    pub logfile: String,
+    /// `syslog-enabled`.
+    pub syslog_enabled: bool,
+    /// `syslog-ident`.
+    pub syslog_ident: String,
+    /// `syslog-facility`: `user` or `local0` to `local7`.
+    pub syslog_facility: String,
+    /// `log-format` (Valkey).
+    pub log_format: LogFormat,
+    /// `log-timestamp-format` (Valkey).
+    pub log_timestamps: LogTimestamps,
+    /// `daemonize`.
+    pub daemonize: bool,
+    /// `pidfile`.
+    pub pidfile: Option<String>,
+    /// `supervised`.
+    pub supervised: Supervised,
+    /// `set-proc-title`.
+    pub set_proc_title: bool,
+    /// `proc-title-template`.
+    pub proc_title_template: Option<String>,
+    /// `dir`: already entered through the [`World`](crate::World) when `load` returns.
+    pub dir: Option<String>,
+    /// `tls-*` directives by lower-case name, the value as given; the last line of a name wins.
+    pub tls: BTreeMap<String, String>,
+    /// `rename-command OLD NEW`: our own commands, upper-case OLD → NEW; an empty NEW disables.
+    pub renamed_commands: BTreeMap<String, String>,
+    /// Everything else that a data server knows and a Sentinel does not use, by lower-case
+    /// canonical name: the words of each line. `client-output-buffer-limit` and the like.
+    pub inert: BTreeMap<String, Vec<Vec<String>>>,
+    /// What the included files say, as lines: `render` does not repeat it in the main file.
+    pub(crate) included: Vec<Vec<String>>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            port: 26379,
+            bind: vec!["*".to_owned(), "-::*".to_owned()],
+            unixsocket: None,
+            unixsocket_mode: 0,
+            bind_source_addr: None,
+            protected_mode: false,
+            tcp_backlog: 511,
+            tcp_keepalive_secs: 300,
+            timeout_secs: 0,
+            maxclients: 10_000,
+            requirepass: None,
+            users: Vec::new(),
+            aclfile: None,
+            acllog_max_len: 128,
+            acl_all_channels: false,
+            loglevel: LogLevel::Notice,
+            logfile: String::new(),
+            syslog_enabled: false,
+            syslog_ident: "redis".to_owned(),
+            syslog_facility: "local0".to_owned(),
+            log_format: LogFormat::Legacy,
+            log_timestamps: LogTimestamps::Legacy,
+            daemonize: false,
+            pidfile: None,
+            supervised: Supervised::No,
+            set_proc_title: true,
+            proc_title_template: None,
+            dir: None,
+            tls: BTreeMap::new(),
+            renamed_commands: BTreeMap::new(),
+            inert: BTreeMap::new(),
+            included: Vec::new(),
+        }
+    }
+}
+
+/// One `user` line (spec §13). Its rules are words for whoever keeps the access list.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserLine {
+    /// The user's name.
+    pub name: String,
+    /// The rules, such as `on`, `>password`, `~*`, `+@all`.
+    pub rules: Vec<String>,
+}
+
+impl core::fmt::Debug for UserLine {
+    /// Without the rules: there are passwords among them.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "user {} …", self.name)
+    }
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every value with its word, in the order in which Redis lists them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word in the file.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The value of that word, in any case.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.word().eq_ignore_ascii_case(word))
+            }
+        }
+    };
+}
+
+words! {
+    /// `loglevel`: the least important line that is still written.
+    LogLevel {
+        /// Everything.
+        Debug "debug",
+        /// Much.
+        Verbose "verbose",
+        /// What an operator wants to know.
+        Notice "notice",
+        /// What an operator has to know.
+        Warning "warning",
+        /// No line at all (7.2 and Valkey).
+        Nothing "nothing",
+    }
+}
+words! {
+    /// `log-format` (Valkey).
+    LogFormat {
+        /// Redis's own line (spec §1.7).
+        Legacy "legacy",
+        /// `key=value` pairs.
+        Logfmt "logfmt",
+    }
+}
+words! {
+    /// `log-timestamp-format` (Valkey).
+    LogTimestamps {
+        /// `DD Mon YYYY HH:MM:SS.mmm`.
+        Legacy "legacy",
+        /// `2026-01-02T03:04:05.678+01:00`.
+        Iso8601 "iso8601",
+        /// Milliseconds since 1970.
+        Milliseconds "milliseconds",
+    }
+}
+words! {
+    /// `supervised`: who started us and wants to hear that we are ready.
+    Supervised {
+        /// Nobody.
+        No "no",
+        /// systemd, upstart, or nobody, as the environment tells.
+        Auto "auto",
+        /// systemd.
+        Systemd "systemd",
+        /// upstart.
+        Upstart "upstart",
+    }
+}
