@@ -1,1 +1,23 @@
-//! Placeholder until this crate is written.
+//! RESP bytes to Sentinel types and back: the only crate that knows what is on the wire.
+//!
+//! Nothing here reads a socket or a clock. Bytes come in as slices, in fragments of any size, and
+//! types of `bartizan-core` come out; what is sent is appended to a `Vec<u8>` of the caller.
+//! All input is hostile: it is bounded by [`resp::Limits`], memory is reserved only for bytes
+//! that have arrived, and nothing panics or recurses deeper than the limits say.
+//!
+//! | module | direction |
+//! |---|---|
+//! | [`resp`] | bytes ⇄ requests and frames |
+//! | [`call`], [`answer`] | links that we open: core calls out, core answers in |
+//! | [`info`], [`hello`] | texts inside them |
+//! | [`request`], [`reply`] | clients that connect to us: requests in, replies out |
+//! | [`glob`] | Redis's patterns |
+
+pub mod answer;
+pub mod call;
+pub mod glob;
+pub mod hello;
+pub mod info;
+pub mod reply;
+pub mod request;
+pub mod resp;

@@ -1,0 +1,1 @@
+//! Inline requests: a line of words, some of them quoted.

@@ -1,0 +1,14 @@
+//! The Redis protocol, RESP2 and RESP3: resumable decoders, limits, encoders.
+
+mod encode;
+mod frame;
+mod inline;
+mod limits;
+mod reply;
+mod request;
+
+pub use encode::{command, encode_frame};
+pub use frame::{Frame, Protocol};
+pub use limits::Limits;
+pub use reply::{ReplyDecoder, ReplyError};
+pub use request::{Argv, ProtocolError, RequestDecoder};
