@@ -1,10 +1,23 @@
 //! What one side may make the other keep in memory.
 
+/// Who is at the other end; decides the words of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A client that has not authenticated yet although it has to.
+    Stranger,
+    /// A client that may give commands.
+    Client,
+    /// A server or peer that we connected to.
+    Link,
+}
+
 /// Bounds of a decoder. Each is checked before memory is taken, and memory is taken only for
 /// bytes that have arrived, whatever length was announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Arguments of a request, or items of one array, map (pairs), set or push.
+    /// Whom they are for.
+    pub role: Role,
+    /// Arguments of a request, or items of a reply, those of all its arrays together.
     pub items: usize,
     /// Bytes of one bulk string.
     pub bulk: usize,
@@ -19,6 +32,7 @@ pub struct Limits {
 impl Limits {
     /// A client that has not authenticated yet although it has to.
     pub const UNAUTHENTICATED: Self = Self {
+        role: Role::Stranger,
         items: 10,
         bulk: 16 << 10,
         line: 64 << 10,
@@ -27,6 +41,7 @@ impl Limits {
     };
     /// A client that may give commands.
     pub const CLIENT: Self = Self {
+        role: Role::Client,
         items: 1024,
         bulk: 1 << 20,
         line: 64 << 10,
@@ -35,6 +50,7 @@ impl Limits {
     };
     /// A server or peer that we connected to.
     pub const LINK: Self = Self {
+        role: Role::Link,
         items: 64 << 10,
         bulk: 4 << 20,
         line: 64 << 10,

@@ -4,11 +4,13 @@ mod encode;
 mod frame;
 mod inline;
 mod limits;
+mod number;
 mod reply;
 mod request;
 
 pub use encode::{command, encode_frame};
 pub use frame::{Frame, Protocol};
-pub use limits::Limits;
+pub use limits::{Limits, Role};
+pub use number::parse_integer;
 pub use reply::{ReplyDecoder, ReplyError};
 pub use request::{Argv, ProtocolError, RequestDecoder};
