@@ -1,7 +1,11 @@
 //! What we send on links that we opened: greetings and calls, with `rename-command` applied.
 
-use bartizan_core::output::{Call, Greeting, LinkKind};
+use bartizan_core::addr::Addr;
+use bartizan_core::output::{Call, Greeting, LinkKind, ReplicaOf};
 use bartizan_core::provide::options::Renames;
+
+use crate::hello;
+use crate::resp::command;
 
 /// What comes back for something sent: how many replies, and how the last one is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,23 +19,112 @@ pub struct Expected {
 /// How a reply is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AnswerKind {
+    /// A status `PONG`.
     Ping,
+    /// A bulk string of lines.
     Info,
+    /// `[int, bulk, int]`
     Opinion,
+    /// The array that EXEC gives.
     Transaction,
-    Done,
+    /// The number of receivers.
+    Published,
+    /// `+OK`
+    Ok,
 }
 
 /// Appends a call and says what to expect (spec §5.2, §7, §9.1, §10.3).
-pub fn encode_call(_call: &Call, _renames: &Renames, _out: &mut Vec<u8>) -> Expected {
-    Expected {
-        skip: 0,
-        kind: AnswerKind::Done,
-    }
+///
+/// Command words are in upper case and go through `renames`; words behind them do not.
+pub fn encode_call(call: &Call, renames: &Renames, out: &mut Vec<u8>) -> Expected {
+    let mut send = |words: &[&str]| send(words, renames, out);
+    let kind = match call {
+        Call::Ping => {
+            send(&["PING"]);
+            AnswerKind::Ping
+        }
+        Call::Info => {
+            send(&["INFO"]);
+            AnswerKind::Info
+        }
+        Call::Publish(hello) => {
+            send(&["PUBLISH", hello::CHANNEL, &hello::render(hello)]);
+            AnswerKind::Published
+        }
+        Call::Ask {
+            addr,
+            epoch,
+            candidate,
+        } => {
+            let (host, port) = host_and_port(addr);
+            let candidate = candidate.as_ref().map_or("*", |id| id.as_str());
+            let epoch = epoch.to_string();
+            send(&[
+                "SENTINEL",
+                "is-master-down-by-addr",
+                &host,
+                &port,
+                &epoch,
+                candidate,
+            ]);
+            AnswerKind::Opinion
+        }
+        Call::Reconfigure(target) => {
+            send(&["MULTI"]);
+            match target {
+                ReplicaOf::NoOne => send(&["SLAVEOF", "NO", "ONE"]),
+                ReplicaOf::Master(addr) => {
+                    let (host, port) = host_and_port(addr);
+                    send(&["SLAVEOF", &host, &port]);
+                }
+            }
+            send(&["CONFIG", "REWRITE"]);
+            send(&["CLIENT", "KILL", "TYPE", "normal"]);
+            send(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+            send(&["EXEC"]);
+            return Expected {
+                skip: 5,
+                kind: AnswerKind::Transaction,
+            };
+        }
+        Call::ScriptKill => {
+            send(&["SCRIPT", "KILL"]);
+            AnswerKind::Ok
+        }
+    };
+    Expected { skip: 0, kind }
 }
 
 /// Appends what is said first on a new link (spec §5.2). Gives the number of replies that are of
 /// no interest: those to AUTH and CLIENT SETNAME.
-pub fn encode_greeting(_greeting: &Greeting, _kind: LinkKind, _out: &mut Vec<u8>) -> usize {
-    0
+pub fn encode_greeting(greeting: &Greeting, kind: LinkKind, out: &mut Vec<u8>) -> usize {
+    let renames = &greeting.renames;
+    let mut ignored = 0;
+    if let Some(credentials) = &greeting.auth {
+        let password = credentials.password.reveal();
+        match &credentials.user {
+            Some(user) => send(&["AUTH", user, password], renames, out),
+            None => send(&["AUTH", password], renames, out),
+        }
+        ignored += 1;
+    }
+    send(&["CLIENT", "SETNAME", &greeting.client_name], renames, out);
+    ignored += 1;
+    if kind == LinkKind::PubSub {
+        send(&["SUBSCRIBE", hello::CHANNEL], renames, out);
+    }
+    ignored
+}
+
+/// Appends one command, its first word renamed.
+fn send(words: &[&str], renames: &Renames, out: &mut Vec<u8>) {
+    let mut words = words.to_vec();
+    if let Some(first) = words.first_mut() {
+        *first = renames.word(first);
+    }
+    command(&words, out);
+}
+
+fn host_and_port(addr: &Addr) -> (String, String) {
+    (addr.host.to_string(), addr.port.to_string())
 }

@@ -1,9 +1,226 @@
 //! The text of an `INFO` reply (spec §6).
 
-use bartizan_core::report::Info;
+use std::sync::Arc;
+
+use bartizan_core::addr::{Addr, Host};
+use bartizan_core::ids::RunId;
+use bartizan_core::limits::REPLICAS_PER_MASTER;
+use bartizan_core::report::{Info, Role};
+use bartizan_core::time::Span;
+
+use crate::resp::parse_integer;
+
+/// Longer texts are cut: the raw text is kept for each server.
+const LONGEST: usize = 256 << 10;
 
 /// Reads the lines that matter; what is absent or unreadable is left at its default. Bytes that
 /// are not UTF-8 become replacement characters.
-pub fn parse(_text: &[u8]) -> Info {
-    Info::default()
+pub fn parse(text: &[u8]) -> Info {
+    let raw: Arc<str> = Arc::from(String::from_utf8_lossy(text.get(..LONGEST).unwrap_or(text)));
+    let mut reader = Reader::default();
+    for line in raw.split('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        if let Some((key, value)) = line.split_once(':') {
+            reader.line(key, value);
+        }
+    }
+    reader.finish(raw)
+}
+
+#[derive(Default)]
+struct Reader {
+    info: Info,
+    master_host: Option<Host>,
+    master_port: Option<u16>,
+}
+
+impl Reader {
+    fn line(&mut self, key: &str, value: &str) {
+        let info = &mut self.info;
+        let replica = info.role == Some(Role::Replica);
+        match key {
+            "run_id" => info.run_id = value.as_bytes().get(..40).and_then(RunId::parse),
+            "role" => {
+                info.role = match value {
+                    "master" => Some(Role::Master),
+                    "slave" => Some(Role::Replica),
+                    _ => info.role,
+                }
+            }
+            "master_host" if replica => self.master_host = Host::parse(value),
+            "master_port" if replica => self.master_port = value.parse().ok(),
+            "master_link_status" => info.master_link_up = value == "up",
+            "master_link_down_since_seconds" => info.master_link_down_for = link_down(value),
+            "slave_priority" => info.priority = value.parse().ok(),
+            "slave_repl_offset" => info.offset = value.parse().ok(),
+            "replica_announced" => {
+                info.announced = parse_integer(value.as_bytes()).map(|flag| flag != 0);
+            }
+            _ if is_replica_line(key) && info.replicas.len() < REPLICAS_PER_MASTER => {
+                info.replicas.extend(replica_addr(value));
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(self, raw: Arc<str>) -> Info {
+        let mut info = Info { raw, ..self.info };
+        if info.role == Some(Role::Replica) {
+            // A replica lists the replicas of its own here, which are not the master's.
+            info.replicas.clear();
+        }
+        info.master = self
+            .master_host
+            .zip(self.master_port)
+            .map(|(host, port)| Addr { host, port });
+        info
+    }
+}
+
+/// A replica that has never had a link says -1. That is "down", since nobody knows when, so it
+/// must not read as zero, which is "up".
+fn link_down(value: &str) -> Span {
+    match value.parse::<i64>() {
+        Ok(seconds) => u64::try_from(seconds).map_or(Span::TICK, Span::secs),
+        Err(_) => Span::ZERO,
+    }
+}
+
+/// `slave0`, `slave1`, …
+fn is_replica_line(key: &str) -> bool {
+    key.strip_prefix("slave")
+        .is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// `ip=…,port=…,…` since Redis 2.8, `ip,port,state` before.
+fn replica_addr(value: &str) -> Option<Addr> {
+    let field = |name: &str| value.split(',').find_map(|field| field.strip_prefix(name));
+    let (host, port) = if value.contains("ip=") {
+        (field("ip=")?, field("port=")?)
+    } else {
+        let mut fields = value.split(',');
+        (fields.next()?, fields.next()?)
+    };
+    Some(Addr {
+        host: Host::parse(host)?,
+        port: port.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn addrs(text: &str) -> Vec<String> {
+        parse(text.as_bytes())
+            .replicas
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn a_master_lists_its_replicas_in_either_format() {
+        let new = "role:master\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=0\r\n\
+                   slave1:ip=::1,port=6380,state=online,offset=1,lag=0\r\n\
+                   slave2:ip=db.example,port=6381,state=online\r\n";
+        assert_eq!(
+            addrs(new),
+            ["10.0.0.2:6379", "[::1]:6380", "db.example:6381"]
+        );
+        assert_eq!(
+            addrs("role:master\r\nslave0:10.0.0.2,6379,online\r\n"),
+            ["10.0.0.2:6379"]
+        );
+    }
+
+    #[test]
+    fn unreadable_replica_lines_are_skipped() {
+        for line in [
+            "slave0:ip=a b,port=1",
+            "slave0:ip=a,port=65536",
+            "slave0:ip=a,port=-1",
+            "slave0:ip=a",
+            "slave0:port=1",
+            "slave0:a",
+            "slave0:",
+            "slave:a,1,online",
+            "slavex:a,1,online",
+            "slave_1:a,1,online",
+        ] {
+            assert_eq!(
+                addrs(&format!("role:master\r\n{line}\r\n")),
+                [""; 0],
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_replica_tells_whom_it_follows() {
+        let text = format!(
+            "run_id:{ID}\r\nrole:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n\
+             master_link_status:down\r\nmaster_link_down_since_seconds:12\r\n\
+             slave_repl_offset:77\r\nslave_priority:0\r\nreplica_announced:0\r\n\
+             slave0:ip=10.0.0.3,port=1,state=online\r\n"
+        );
+        let info = parse(text.as_bytes());
+        let expected = Info {
+            run_id: RunId::parse(ID.as_bytes()),
+            role: Some(Role::Replica),
+            replicas: Vec::new(),
+            master: Some(Addr::new(Host::parse("10.0.0.1").unwrap(), 6379)),
+            master_link_up: false,
+            master_link_down_for: Span::secs(12),
+            priority: Some(0),
+            offset: Some(77),
+            announced: Some(false),
+            raw: Arc::from(text),
+        };
+        assert_eq!(info, expected);
+    }
+
+    #[test]
+    fn whom_a_server_follows_counts_only_after_it_said_slave() {
+        let info = parse(b"master_host:a\r\nmaster_port:1\r\nrole:slave\r\n");
+        assert_eq!(info.master, None);
+        assert_eq!(
+            parse(b"role:master\r\nmaster_host:a\r\nmaster_port:1\r\n").master,
+            None
+        );
+    }
+
+    #[test]
+    fn a_link_that_never_was_up_is_down_without_a_time() {
+        let info = parse(b"role:slave\r\nmaster_link_down_since_seconds:-1\r\n");
+        assert_eq!(info.master_link_down_for, Span::TICK);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_replaced_and_the_rest_is_read() {
+        let info = parse(b"os:\xff\xfe\r\nrole:master\r\n");
+        assert_eq!(info.role, Some(Role::Master));
+        assert!(info.raw.contains('\u{fffd}'));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_long_text_is_bounded() {
+        let mut text = b"role:master\r\n".to_vec();
+        for n in 0..5000 {
+            text.extend_from_slice(
+                format!("slave{n}:ip=10.0.0.1,port=1,state=online\r\n").as_bytes(),
+            );
+        }
+        text.resize(1 << 20, b'x');
+        let info = parse(&text);
+        assert_eq!(info.replicas.len(), REPLICAS_PER_MASTER);
+        assert_eq!(info.raw.len(), LONGEST);
+    }
+
+    #[test]
+    fn an_empty_text_says_nothing() {
+        assert_eq!(parse(b""), Info::default());
+    }
 }
