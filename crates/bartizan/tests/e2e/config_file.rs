@@ -1,0 +1,335 @@
+//! The file: what may happen to it, and what must never be lost.
+
+use crate::harness::process::{Orphan, Process};
+use crate::harness::{Flavor, Fleet, NAME, Plan, eventually, resp};
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+#[test]
+fn file_that_cannot_be_written_costs_a_warning_and_a_vote_but_not_the_failover() {
+    let mut fleet = Fleet::start(Plan {
+        failover_timeout_ms: 3_000,
+        ..Plan::default()
+    });
+    // Permissions do not bind root; a directory in the place of the file binds everybody.
+    let conf = fleet.sentinels[0].conf.clone();
+    let aside = conf.with_extension("aside");
+    fs::rename(&conf, &aside).unwrap();
+    fs::create_dir(&conf).unwrap();
+
+    let reply = fleet.sentinels[0].call(&["SENTINEL", "FLUSHCONFIG"]);
+    assert!(
+        reply.is_error("ERR Failed to save config file"),
+        "{reply:?}"
+    );
+    let warning = "WARNING: Sentinel was not able to save the new configuration on disk!!!";
+    assert!(fleet.sentinels[0].log().contains(warning));
+
+    fleet.servers[0].crash();
+    let new = fleet.await_new_master(0);
+    let other = if new == 1 { 2 } else { 1 };
+    fleet.await_replica_of(other, new);
+    assert!(fleet.sentinels[0].is_running());
+    if !Flavor::UnderTest.is_upstream() {
+        let votes = fleet.sentinels[0].logged("+vote-for-leader");
+        assert!(
+            votes.is_empty(),
+            "a vote that is not on disk is not given: {votes:?}"
+        );
+    }
+    fleet.assert_one_vote_per_epoch();
+
+    // Once there is room again, the state is written, and it reads back.
+    fs::remove_dir(&conf).unwrap();
+    fs::rename(&aside, &conf).unwrap();
+    assert!(
+        fleet.sentinels[0]
+            .call(&["SENTINEL", "FLUSHCONFIG"])
+            .is_ok()
+    );
+    fleet.sentinels[0].restart();
+    assert_eq!(
+        fleet.sentinels[0].master_port(),
+        Some(fleet.servers[new].port)
+    );
+}
+
+#[test]
+fn what_was_acknowledged_survives_200_kills_at_random_moments() {
+    let mut fleet = Fleet::servers_only(
+        Plan {
+            replicas: 0,
+            ..Plan::default()
+        },
+        |_| vec![],
+    );
+    let index = fleet.add_sentinel(Flavor::UnderTest);
+    let master = fleet.servers[0].port.to_string();
+    let mut ledger = Ledger::default();
+    let mut dice = Dice(0x5eed);
+
+    for round in 0..200 {
+        let sentinel = &mut fleet.sentinels[index];
+        let mut client = sentinel.client();
+        let pid = i32::try_from(sentinel.pid()).unwrap();
+        let delay = Duration::from_micros(dice.roll(12_000));
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(delay);
+            let pid = nix::unistd::Pid::from_raw(pid);
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        });
+        while ledger.one_change(&mut client, &master, &mut dice) {}
+        killer.join().unwrap();
+
+        sentinel.restart();
+        ledger.check(sentinel.port, round);
+    }
+    assert!(
+        ledger.acknowledged > 200,
+        "only {} changes",
+        ledger.acknowledged
+    );
+    let left: Vec<String> = fs::read_dir(fleet.sentinels[index].dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("sentinel.conf") && name != "sentinel.conf")
+        .collect();
+    if !Flavor::UnderTest.is_upstream() {
+        assert!(left.len() <= 1, "temporary files pile up: {left:?}");
+    }
+}
+
+#[test]
+fn comments_order_and_unknown_masters_settings_of_the_user_survive_a_failover() {
+    let mut fleet = Fleet::servers_only(Plan::default(), |_| vec![]);
+    let index = fleet.add_sentinel(Flavor::UnderTest);
+    fleet.sentinels[index].crash();
+    let sentinel = &fleet.sentinels[index];
+    let text = format!("# our header\n{}# our footer\n", sentinel.conf_text());
+    fs::write(&sentinel.conf, text).unwrap();
+    fleet.sentinels[index].restart();
+    assert!(
+        fleet.sentinels[index]
+            .call(&["SENTINEL", "SET", NAME, "quorum", "1"])
+            .is_ok()
+    );
+
+    fleet.servers[0].crash();
+    fleet.await_new_master(0);
+
+    let text = fleet.sentinels[index].conf_text();
+    assert!(text.starts_with("# our header\nport "), "{text}");
+    assert!(text.contains("# our footer"), "{text}");
+    let settings = format!("sentinel failover-timeout {NAME} 6000");
+    assert!(text.contains(&settings), "{text}");
+}
+
+#[test]
+fn bind_mounted_file_is_rewritten_in_place() {
+    if Flavor::UnderTest.is_upstream() {
+        eprintln!("skipped: redis-sentinel cannot save to a bind-mounted file");
+        return;
+    }
+    if !can_bind_mount() {
+        eprintln!("skipped: a mount namespace needs root");
+        return;
+    }
+    let mut fleet = Fleet::servers_only(
+        Plan {
+            replicas: 1,
+            ..Plan::default()
+        },
+        |_| vec![],
+    );
+    let index = fleet.add_sentinel(Flavor::UnderTest);
+    let sentinel = &mut fleet.sentinels[index];
+    let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&sentinel.conf).unwrap());
+    let conf = sentinel.conf.display().to_string();
+    let program = Flavor::UnderTest.program();
+
+    let script = "mount --bind \"$1\" \"$1\" && exec \"$0\" \"$1\"";
+    sentinel.spawn(&["unshare", "--mount", "sh", "-c", script, &program, &conf]);
+
+    let sentinel = &fleet.sentinels[index];
+    eventually("it answers", || sentinel.answers());
+    for quorum in ["3", "4", "5"] {
+        assert!(
+            sentinel
+                .call(&["SENTINEL", "SET", NAME, "quorum", quorum])
+                .is_ok()
+        );
+    }
+    let monitor = format!(
+        "sentinel monitor {NAME} 127.0.0.1 {} 5",
+        fleet.servers[0].port
+    );
+    assert!(
+        sentinel.conf_text().contains(&monitor),
+        "{}",
+        sentinel.conf_text()
+    );
+    let after = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&sentinel.conf).unwrap());
+    assert!(inode != 0 && after != 0);
+    let backup = sentinel.conf.with_extension("conf.bak");
+    assert!(
+        backup.exists(),
+        "a rewrite in place keeps the last good text beside it"
+    );
+
+    fleet.sentinels[index].restart();
+    assert_eq!(
+        fleet.sentinels[index].master().field("quorum").as_deref(),
+        Some("5")
+    );
+}
+
+#[test]
+fn file_written_by_redis_sentinel_is_understood_and_the_way_back_works() {
+    let sentinels = vec![Flavor::RedisSentinel; 3];
+    let mut fleet = Fleet::start(Plan {
+        sentinels,
+        ..Plan::default()
+    });
+    fleet.servers[0].crash();
+    let new = fleet.await_new_master(0);
+    fleet.servers[0].restart();
+    fleet.await_replica_of(0, new);
+    let ids: Vec<String> = fleet
+        .sentinels
+        .iter()
+        .map(|sentinel| sentinel.id())
+        .collect();
+
+    for flavor in [Flavor::UnderTest, Flavor::RedisSentinel] {
+        for sentinel in &mut fleet.sentinels {
+            sentinel.crash();
+        }
+        for (sentinel, id) in fleet.sentinels.iter_mut().zip(&ids) {
+            sentinel.flavor = flavor;
+            sentinel.restart();
+            assert_eq!(sentinel.id(), *id);
+            assert_eq!(sentinel.master_port(), Some(fleet.servers[new].port));
+            let master = sentinel.master();
+            assert_eq!(master.field("num-slaves").as_deref(), Some("2"));
+            assert_eq!(master.field("num-other-sentinels").as_deref(), Some("2"));
+            assert_eq!(master.field("config-epoch").as_deref(), Some("1"));
+            assert!(sentinel.call(&["SENTINEL", "FLUSHCONFIG"]).is_ok());
+        }
+    }
+
+    // And what came back to redis-sentinel still fails over.
+    fleet.await_discovery();
+    fleet.servers[new].crash();
+    let newest = fleet.await_new_master(new);
+    assert_ne!(newest, new);
+}
+
+/// What a client was told, and what may or may not have happened when the process died.
+#[derive(Default)]
+struct Ledger {
+    /// Name and quorum of every master that was acknowledged.
+    masters: BTreeMap<String, u64>,
+    /// The change in flight when the connection broke: the name, and its quorum after it.
+    in_flight: Option<(String, Option<u64>)>,
+    acknowledged: u64,
+    next_name: u64,
+}
+
+impl Ledger {
+    /// Sends one change; false when the sentinel is gone.
+    fn one_change(&mut self, client: &mut resp::Client, port: &str, dice: &mut Dice) -> bool {
+        let quorum = 1 + dice.roll(9);
+        let value = quorum.to_string();
+        let any = self
+            .masters
+            .keys()
+            .nth(usize::try_from(dice.roll(8)).unwrap())
+            .cloned();
+        let (name, after) = match (any, dice.roll(4)) {
+            (Some(name), 0) => (name, None),
+            (Some(name), _) => (name, Some(quorum)),
+            (None, _) => {
+                self.next_name += 1;
+                (format!("m{}", self.next_name), Some(quorum))
+            }
+        };
+        let known = self.masters.contains_key(&name);
+        let words: Vec<&str> = match after {
+            None => vec!["SENTINEL", "REMOVE", &name],
+            Some(_) if known => vec!["SENTINEL", "SET", &name, "quorum", &value],
+            Some(_) => vec!["SENTINEL", "MONITOR", &name, "127.0.0.1", port, &value],
+        };
+        match client.call(&words) {
+            Ok(reply) => {
+                assert!(reply.is_ok(), "{words:?}: {reply:?}");
+                self.apply(name, after);
+                self.acknowledged += 1;
+                true
+            }
+            Err(_) => {
+                self.in_flight = Some((name, after));
+                false
+            }
+        }
+    }
+
+    /// After the restart everything acknowledged is there, and at most the change in flight more.
+    fn check(&mut self, port: u16, round: u32) {
+        let reply = resp::ask(port, &["SENTINEL", "MASTERS"]).expect("an answer");
+        let mut found: BTreeMap<String, u64> = reply
+            .items()
+            .expect("an array")
+            .iter()
+            .map(|row| {
+                let quorum = row.field("quorum").and_then(|quorum| quorum.parse().ok());
+                (
+                    row.field("name").expect("a name"),
+                    quorum.expect("a quorum"),
+                )
+            })
+            .collect();
+        found.remove(NAME);
+        if let Some((name, after)) = self.in_flight.take()
+            && found.get(&name).copied() == after
+        {
+            self.apply(name, after);
+        }
+        assert_eq!(found, self.masters, "after kill {round}");
+    }
+
+    fn apply(&mut self, name: String, after: Option<u64>) {
+        match after {
+            Some(quorum) => self.masters.insert(name, quorum),
+            None => self.masters.remove(&name),
+        };
+    }
+}
+
+/// Xorshift: the same rolls at every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+fn can_bind_mount() -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let argv = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        "touch f && mount --bind f f",
+    ];
+    let probe = Process::spawn("probe", &argv, dir.path(), Orphan::Dies);
+    probe
+        .ok()
+        .and_then(|mut probe| probe.wait(Duration::from_secs(5)))
+        .is_some_and(|status| status.success())
+}

@@ -1,0 +1,27 @@
+//! End-to-end tests: real redis-servers, real sentinel processes, loopback.
+//!
+//! One binary, so that all of them run side by side; one file per theme. Most of the time they
+//! wait, so more threads than cores are right: `cargo test -p bartizan --test e2e -- --test-threads 8`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    dead_code,
+    unreachable_pub,
+    reason = "the harness is test code outside of #[test] functions; it fails by panicking"
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod agreement;
+mod config_file;
+mod crash;
+mod discovery;
+mod failover;
+mod hostile;
+mod manual;
+mod mixed;
+mod replies;
+mod startup;
