@@ -67,6 +67,24 @@ pub enum ClientCall {
     NoEvict(Toggle),
     /// `REPLY ON|OFF|SKIP`
     Reply(ReplyMode),
+    /// `PAUSE timeout [WRITE|ALL]`
+    Pause {
+        /// For how long.
+        ms: u64,
+        /// What is held back.
+        mode: PauseMode,
+    },
+    /// `UNPAUSE`
+    Unpause,
+}
+
+/// What `CLIENT PAUSE` holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseMode {
+    /// Everything.
+    All,
+    /// What writes keys, which nothing does here.
+    Write,
 }
 
 /// `ON` or `OFF`.
@@ -130,8 +148,6 @@ pub enum AclCall {
     Users,
     /// `LIST`
     List,
-    /// `CAT [category]`
-    Cat(Option<String>),
     /// `GETUSER name`
     GetUser(Vec<u8>),
     /// `SETUSER name rule …`

@@ -3,16 +3,57 @@
 //! Two steps, since Redis looks a command up and checks its arity before it looks at who asks:
 //! [`find`] gives the row (its [`Spec::name`] is what ACL rules speak of), then
 //! [`Spec::parse`] reads the arguments.
+//!
+//! QUIT, RESET and whatever else [`find`] does not know is unknown to a Sentinel (spec §3.1).
 
+mod acl;
+mod args;
+mod client;
+mod describe;
+mod help;
 mod local;
+mod sentinel;
+mod server;
+mod table;
 
-pub use local::{AclCall, ClientCall, ClientFilter, ClientType, Local, ReplyMode, Toggle};
+pub use local::{
+    AclCall, ClientCall, ClientFilter, ClientType, Local, PauseMode, ReplyMode, Toggle,
+};
 
 use bartizan_core::provide::command::Command;
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
 
+use self::args::{shown, word};
 use crate::resp::{Argv, Frame};
+
+/// The ACL categories, in the order of `ACL CAT`, without their `@`.
+pub const CATEGORIES: &[&str] = &[
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+];
+
+/// Bytes of an unknown command, and of its arguments together, that an error repeats.
+const ECHOED: usize = 128;
 
 /// One request, understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,20 +68,29 @@ pub enum Request {
     Answered(Frame),
 }
 
+type Parser = fn(&Argv) -> Result<Request, Reply>;
+
 /// One row of the command table.
 #[derive(Debug)]
 pub struct Spec {
-    /// The full name as ACL rules and errors say it: `ping`, `sentinel|masters`.
+    /// The full name as ACL rules and errors say it: `ping`, `sentinel|masters`. A container such
+    /// as `sentinel` has a row of its own before those of its subcommands.
     pub name: &'static str,
     /// Exact number of words, or at least that many when negative; counts the command itself.
     pub arity: i8,
-    /// What a RESP2 client may send while subscribed.
+    /// May be sent by a RESP2 client while it is subscribed.
     pub while_subscribed: bool,
-    /// What may be sent before authentication.
+    /// May be sent before authentication.
     pub no_auth: bool,
+    /// Command flags, as `COMMAND INFO` tells them.
+    pub flags: &'static [&'static str],
     /// ACL categories, with their `@`.
     pub categories: &'static [&'static str],
-    parse: fn(&Argv) -> Result<Request, Reply>,
+    /// Other names of the same subcommand (those of Valkey).
+    aliases: &'static [&'static str],
+    since: &'static str,
+    summary: &'static str,
+    parse: Parser,
 }
 
 impl Spec {
@@ -51,17 +101,97 @@ impl Spec {
     pub fn parse(&self, argv: &Argv) -> Result<Request, Reply> {
         (self.parse)(argv)
     }
+
+    /// The container and the subcommand, when it is one.
+    pub fn subcommand(&self) -> Option<(&'static str, &'static str)> {
+        self.name.split_once('|')
+    }
+
+    fn fits(&self, words: usize) -> bool {
+        let wanted = usize::from(self.arity.unsigned_abs());
+        if self.arity < 0 {
+            words >= wanted
+        } else {
+            words == wanted
+        }
+    }
+
+    fn wrong_arity(&self) -> Reply {
+        Reply::error(format!(
+            "ERR wrong number of arguments for '{}' command",
+            self.name
+        ))
+    }
+}
+
+/// All rows, containers before their subcommands; ACL rules expand over them.
+pub fn table() -> impl Iterator<Item = &'static Spec> {
+    table::TABLE.iter()
 }
 
 /// Finds the row for a request and checks its arity (spec §3.1).
 ///
 /// # Errors
 /// The reply to send instead: unknown command, unknown subcommand, wrong number of arguments.
-pub fn find(_argv: &Argv) -> Result<&'static Spec, Reply> {
-    Err(Reply::error("ERR unknown command"))
+pub fn find(argv: &Argv) -> Result<&'static Spec, Reply> {
+    let spec = lookup(argv)?;
+    if spec.fits(argv.len()) {
+        Ok(spec)
+    } else {
+        Err(spec.wrong_arity())
+    }
 }
 
-/// All rows, containers before their subcommands; ACL rules expand over them.
-pub fn table() -> impl Iterator<Item = &'static Spec> {
-    core::iter::empty()
+/// Finds the row for a full name such as `ping` or `sentinel|masters`, in any case.
+pub fn by_name(name: &[u8]) -> Option<&'static Spec> {
+    table().find(|spec| spec.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+fn lookup(argv: &Argv) -> Result<&'static Spec, Reply> {
+    let top = by_name(word(argv, 0)).filter(|spec| spec.subcommand().is_none());
+    let Some(top) = top else {
+        return Err(unknown_command(argv));
+    };
+    let Some(sub) = argv.get(1).filter(|_| is_container(top)) else {
+        return Ok(top);
+    };
+    subcommands(top)
+        .find(|spec| {
+            let own = spec.subcommand().map(|(_, name)| name);
+            own.iter()
+                .chain(spec.aliases)
+                .any(|name| name.as_bytes().eq_ignore_ascii_case(sub))
+        })
+        .ok_or_else(|| {
+            let container = top.name.to_ascii_uppercase();
+            let sub = shown(sub, ECHOED);
+            Reply::error(format!(
+                "ERR unknown subcommand '{sub}'. Try {container} HELP."
+            ))
+        })
+}
+
+fn subcommands(container: &'static Spec) -> impl Iterator<Item = &'static Spec> {
+    table().filter(|spec| {
+        spec.subcommand()
+            .is_some_and(|(of, _)| of == container.name)
+    })
+}
+
+fn is_container(spec: &'static Spec) -> bool {
+    subcommands(spec).next().is_some()
+}
+
+fn unknown_command(argv: &Argv) -> Reply {
+    let mut echoed = String::new();
+    for argument in argv.iter().skip(1) {
+        if echoed.len() >= ECHOED {
+            break;
+        }
+        echoed.push_str(&format!("'{}' ", shown(argument, ECHOED - echoed.len())));
+    }
+    let name = shown(word(argv, 0), ECHOED);
+    Reply::error(format!(
+        "ERR unknown command '{name}', with args beginning with: {echoed}"
+    ))
 }
