@@ -2,13 +2,14 @@
 
 use core::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The first line of a file that cannot be used. Nothing of the file has taken effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfError {
     /// The file as shown to people: the path in [`Source`](crate::Source), the path of an
     /// included file, or `command line`.
-    pub file: String,
+    pub file: Arc<str>,
     /// The line in that file, from 1.
     pub line: usize,
     /// The line as Redis counts it: those of the command line go on after the file's last one.
@@ -52,7 +53,7 @@ impl core::error::Error for ConfError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The file as shown to people.
-    pub file: String,
+    pub file: Arc<str>,
     /// The line in that file, from 1.
     pub line: usize,
     /// What was made of the line, in a sentence without a final dot.

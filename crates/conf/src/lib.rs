@@ -10,14 +10,25 @@
 //!
 //! What `render` writes, `load` reads back as the same values; a property test holds that.
 
+mod args;
+mod directive;
+mod document;
+mod draft;
 mod error;
+mod line;
 mod load;
 mod render;
 mod server;
+mod suggest;
+mod token;
 mod world;
 
+pub use args::lines_from_args;
 pub use error::{ConfError, Warning};
-pub use load::{Loaded, Source, lines_from_args, load};
+pub use load::{Loaded, Source, load};
 pub use render::render;
-pub use server::{LogFormat, LogLevel, LogTimestamps, ServerOptions, Supervised, UserLine};
+pub use server::{
+    AclPubsub, LogFormat, LogLevel, LogTimestamps, ServerOptions, Supervised, SyslogFacility,
+    UserLine,
+};
 pub use world::{Included, PaperWorld, World};

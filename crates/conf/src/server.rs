@@ -33,9 +33,9 @@ pub struct ServerOptions {
     /// `aclfile`.
     pub aclfile: Option<String>,
     /// `acllog-max-len`.
-    pub acllog_max_len: u64,
-    /// `acl-pubsub-default allchannels`; else a new user starts without channels.
-    pub acl_all_channels: bool,
+    pub acllog_max_len: u32,
+    /// `acl-pubsub-default`: which channels a new user starts with.
+    pub acl_pubsub_default: AclPubsub,
     /// `loglevel`.
     pub loglevel: LogLevel,
     /// `logfile`: empty is standard output.
@@ -44,8 +44,8 @@ pub struct ServerOptions {
     pub syslog_enabled: bool,
     /// `syslog-ident`.
     pub syslog_ident: String,
-    /// `syslog-facility`: `user` or `local0` to `local7`.
-    pub syslog_facility: String,
+    /// `syslog-facility`.
+    pub syslog_facility: SyslogFacility,
     /// `log-format` (Valkey).
     pub log_format: LogFormat,
     /// `log-timestamp-format` (Valkey).
@@ -90,12 +90,12 @@ impl Default for ServerOptions {
             users: Vec::new(),
             aclfile: None,
             acllog_max_len: 128,
-            acl_all_channels: false,
+            acl_pubsub_default: AclPubsub::ResetChannels,
             loglevel: LogLevel::Notice,
             logfile: String::new(),
             syslog_enabled: false,
             syslog_ident: "redis".to_owned(),
-            syslog_facility: "local0".to_owned(),
+            syslog_facility: SyslogFacility::Local0,
             log_format: LogFormat::Legacy,
             log_timestamps: LogTimestamps::Legacy,
             daemonize: false,
@@ -148,7 +148,33 @@ macro_rules! words {
                 Self::ALL.iter().copied().find(|value| value.word().eq_ignore_ascii_case(word))
             }
         }
+
+        impl Choice for $name {
+            fn all(&self) -> Vec<&'static str> {
+                Self::ALL.iter().map(|value| value.word()).collect()
+            }
+
+            fn current(&self) -> &'static str {
+                self.word()
+            }
+
+            fn choose(&mut self, word: &str) -> bool {
+                let value = Self::from_word(word);
+                *self = value.unwrap_or(*self);
+                value.is_some()
+            }
+        }
     };
+}
+
+/// A value that is one of a few words, for the table of directives.
+pub(crate) trait Choice {
+    /// The words, in the order in which Redis lists them.
+    fn all(&self) -> Vec<&'static str>;
+    /// The word in force.
+    fn current(&self) -> &'static str;
+    /// Takes `word`, in any case; false, and no change, for a word that is none of them.
+    fn choose(&mut self, word: &str) -> bool;
 }
 
 words! {
@@ -189,13 +215,45 @@ words! {
 words! {
     /// `supervised`: who started us and wants to hear that we are ready.
     Supervised {
-        /// Nobody.
-        No "no",
-        /// systemd, upstart, or nobody, as the environment tells.
-        Auto "auto",
-        /// systemd.
-        Systemd "systemd",
         /// upstart.
         Upstart "upstart",
+        /// systemd.
+        Systemd "systemd",
+        /// systemd, upstart, or nobody, as the environment tells.
+        Auto "auto",
+        /// Nobody.
+        No "no",
+    }
+}
+words! {
+    /// `acl-pubsub-default`.
+    AclPubsub {
+        /// All channels, as before Redis 7.
+        AllChannels "allchannels",
+        /// None.
+        ResetChannels "resetchannels",
+    }
+}
+words! {
+    /// `syslog-facility`.
+    SyslogFacility {
+        /// `LOG_USER`.
+        User "user",
+        /// `LOG_LOCAL0`.
+        Local0 "local0",
+        /// `LOG_LOCAL1`.
+        Local1 "local1",
+        /// `LOG_LOCAL2`.
+        Local2 "local2",
+        /// `LOG_LOCAL3`.
+        Local3 "local3",
+        /// `LOG_LOCAL4`.
+        Local4 "local4",
+        /// `LOG_LOCAL5`.
+        Local5 "local5",
+        /// `LOG_LOCAL6`.
+        Local6 "local6",
+        /// `LOG_LOCAL7`.
+        Local7 "local7",
     }
 }
