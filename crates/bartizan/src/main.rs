@@ -1,2 +1,61 @@
-//! Placeholder.
-fn main() {}
+//! Bartizan: a Redis Sentinel. It watches masters, fails them over, and tells clients where they
+//! are.
+//!
+//! This crate is the only one that knows sockets, files, processes and the clock. Everything that
+//! is decided, is decided in `bartizan-core`; [`driver`] is the one loop between the two.
+
+mod cli;
+mod clock;
+mod config;
+mod daemon;
+mod diagnostic;
+mod disk;
+mod driver;
+mod exit;
+mod files;
+mod log;
+mod net;
+mod scripts;
+mod server;
+mod signals;
+mod start;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use cli::Invocation;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let ended = match cli::parse(&args) {
+        Invocation::Version => say(&format!("{}\n", cli::version())),
+        Invocation::Help => say(cli::HELP),
+        Invocation::Check(sources) => {
+            config::read(&sources)
+                .map_err(Into::into)
+                .and_then(|config| {
+                    for warning in &config.loaded.warnings {
+                        say(&format!("{warning}\n"))?;
+                    }
+                    say(&format!("{}: OK\n", config.path.display()))
+                })
+        }
+        Invocation::Run(sources) => start::run(&sources),
+    };
+    let exit = ended.unwrap_or_else(|error| {
+        // Whatever went wrong has its reason in its own words; nobody is left who could do more.
+        let _ = writeln!(std::io::stderr(), "{error}");
+        Exit::Failure
+    });
+    exit.into()
+}
+
+/// Prints to standard output. A reader who has left, as `head` does, is no error.
+fn say(text: &str) -> anyhow::Result<Exit> {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(Exit::Success)
+}

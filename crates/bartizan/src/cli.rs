@@ -1,0 +1,181 @@
+//! The command line: `bartizan FILE [--directive value …]`, as redis-sentinel takes it (spec §1.1).
+
+use std::path::PathBuf;
+
+/// What the words on the command line ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Invocation {
+    /// Be a Sentinel.
+    Run(Sources),
+    /// Read the configuration, say whether it is good, and end.
+    Check(Sources),
+    /// Print the version.
+    Version,
+    /// Print the help.
+    Help,
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sources {
+    /// The file, which is also where state is saved. Without one a Sentinel does not start.
+    pub(crate) file: Option<PathBuf>,
+    /// More text is read from standard input (`-`).
+    pub(crate) stdin: bool,
+    /// The `--directive value …` words as lines, which count as the end of the file.
+    pub(crate) overrides: Vec<u8>,
+}
+
+/// Reads the words after the program's own name.
+pub(crate) fn parse(args: &[String]) -> Invocation {
+    match args.first().map(String::as_str) {
+        Some("-v" | "--version") => Invocation::Version,
+        Some("-h" | "--help") => Invocation::Help,
+        Some("--check-config") => Invocation::Check(sources(args.get(1..).unwrap_or_default())),
+        _ => Invocation::Run(sources(args)),
+    }
+}
+
+/// The version line of `--version`.
+pub(crate) fn version() -> String {
+    format!(
+        "Bartizan v={} (speaks Redis Sentinel {}) bits={}",
+        env!("CARGO_PKG_VERSION"),
+        crate::server::info::REDIS_VERSION,
+        usize::BITS
+    )
+}
+
+fn sources(args: &[String]) -> Sources {
+    let mut found = Sources::default();
+    let mut rest = args;
+    match rest.split_first() {
+        Some((first, tail)) if first == "-" => {
+            found.stdin = true;
+            rest = tail;
+        }
+        // Only the first word can be the file: everything later is a directive or its value.
+        Some((first, tail)) if !first.starts_with("--") => {
+            found.file = Some(PathBuf::from(first));
+            rest = tail;
+        }
+        _ => {}
+    }
+    if let Some((last, head)) = rest.split_last()
+        && last == "-"
+    {
+        found.stdin = true;
+        rest = head;
+    }
+    found.overrides = bartizan_conf::lines_from_args(rest);
+    found
+}
+
+/// The help of `--help`.
+pub(crate) const HELP: &str = "\
+Bartizan watches Redis and Valkey masters, replaces one that fails by one of its replicas,
+and tells clients where the master is. It is a drop-in replacement of redis-sentinel.
+
+Usage:
+  bartizan FILE [--directive value ...]   run with this sentinel.conf
+  bartizan FILE -                         the same, with more configuration from standard input
+  bartizan --check-config FILE            read the configuration and say whether it is good
+  bartizan --version
+  bartizan --help
+
+FILE is both read and written: what is learnt (replicas, other sentinels, epochs) is saved
+in it, so it and its directory must be writable. Files of redis-sentinel and valkey-sentinel
+work as they are. A directive on the command line counts as a line at the end of FILE.
+
+A first configuration, the same on three machines:
+  port 26379
+  sentinel monitor mymaster 192.0.2.10 6379 2
+  sentinel down-after-milliseconds mymaster 5000
+  sentinel failover-timeout mymaster 60000
+
+where 2 is the quorum: how many sentinels have to agree that the master is down.
+
+Then ask it:
+  redis-cli -p 26379 SENTINEL GET-MASTER-ADDR-BY-NAME mymaster
+  redis-cli -p 26379 SENTINEL CKQUORUM mymaster
+  redis-cli -p 26379 PSUBSCRIBE '*'
+
+Exit codes: 0 after an orderly stop, 1 when it could not start.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Invocation {
+        parse(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn run(file: Option<&str>, stdin: bool, overrides: &[&str]) -> Invocation {
+        Invocation::Run(Sources {
+            file: file.map(PathBuf::from),
+            stdin,
+            overrides: bartizan_conf::lines_from_args(overrides),
+        })
+    }
+
+    #[test]
+    fn the_first_word_is_the_file_and_the_rest_are_directives() {
+        assert_eq!(
+            read(&[
+                "s.conf",
+                "--port",
+                "1",
+                "--sentinel",
+                "monitor",
+                "m",
+                "::1",
+                "1",
+                "1"
+            ]),
+            run(
+                Some("s.conf"),
+                false,
+                &["--port", "1", "--sentinel", "monitor", "m", "::1", "1", "1"]
+            )
+        );
+    }
+
+    #[test]
+    fn the_sentinel_switch_is_an_empty_directive() {
+        assert_eq!(
+            read(&["s.conf", "--sentinel"]),
+            run(Some("s.conf"), false, &["--sentinel"])
+        );
+    }
+
+    #[test]
+    fn directives_alone_are_no_file() {
+        assert_eq!(read(&["--port", "1"]), run(None, false, &["--port", "1"]));
+        assert_eq!(read(&[]), run(None, false, &[]));
+    }
+
+    #[test]
+    fn a_dash_at_either_end_reads_standard_input() {
+        assert_eq!(
+            read(&["-", "--port", "1"]),
+            run(None, true, &["--port", "1"])
+        );
+        assert_eq!(
+            read(&["f", "--port", "1", "-"]),
+            run(Some("f"), true, &["--port", "1"])
+        );
+        assert_eq!(read(&["f", "-"]), run(Some("f"), true, &[]));
+    }
+
+    #[test]
+    fn version_help_and_check_are_told_by_the_first_word() {
+        assert_eq!(read(&["-v"]), Invocation::Version);
+        assert_eq!(read(&["--help"]), Invocation::Help);
+        let wanted = Sources {
+            file: Some(PathBuf::from("f")),
+            ..Sources::default()
+        };
+        assert_eq!(read(&["--check-config", "f"]), Invocation::Check(wanted));
+    }
+}

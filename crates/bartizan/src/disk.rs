@@ -1,0 +1,357 @@
+//! The configuration file: written by one thread, strictly in order, whole or not at all
+//! (spec §2.5).
+//!
+//! A promise is released when the file is synced, so writes must neither overtake each other nor
+//! be reported before the directory entry is safe as well.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use bartizan_core::ids::PersistSeq;
+use bartizan_core::input::Input;
+use bartizan_core::model::durable::Durable;
+
+use crate::log::Log;
+
+/// Between the file's name and the random part of a temporary file beside it.
+const TEMPORARY: &str = ".bartizan-";
+/// Hex digits of the random part.
+const TEMPORARY_DIGITS: usize = 16;
+
+/// Turns the file's present text (empty when it is missing) and the state into its new text.
+pub(crate) type Render = Box<dyn Fn(&[u8], &Durable) -> Vec<u8> + Send>;
+
+/// The writer thread. It ends when this handle is dropped.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    jobs: Sender<(PersistSeq, Box<Durable>)>,
+}
+
+/// How a file was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saved {
+    /// A new file was renamed over it.
+    Renamed,
+    /// It cannot be renamed over (a bind mount), so it was rewritten where it is.
+    InPlace,
+}
+
+impl Disk {
+    /// Starts the writer for the file at `path`; results are handed to `report`.
+    ///
+    /// # Errors
+    /// When the operating system refuses a thread.
+    pub(crate) fn start(
+        path: PathBuf,
+        render: Render,
+        log: Log,
+        report: impl Fn(Input) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (jobs, waiting) = channel();
+        let mut writer = Writer {
+            path,
+            render,
+            log,
+            told_in_place: false,
+        };
+        std::thread::Builder::new()
+            .name("disk".to_owned())
+            .spawn(move || writer.run(&waiting, &report))?;
+        Ok(Self { jobs })
+    }
+
+    /// Queues a write. The core has at most one outstanding, so the queue cannot grow.
+    pub(crate) fn save(&self, seq: PersistSeq, durable: Box<Durable>) {
+        // The thread ends only with this handle; a panic in it would have ended the process.
+        let _ = self.jobs.send((seq, durable));
+    }
+}
+
+struct Writer {
+    path: PathBuf,
+    render: Render,
+    log: Log,
+    told_in_place: bool,
+}
+
+impl Writer {
+    fn run(&mut self, waiting: &Receiver<(PersistSeq, Box<Durable>)>, report: &impl Fn(Input)) {
+        while let Ok((seq, durable)) = waiting.recv() {
+            report(match self.write(&durable) {
+                Ok(saved) => {
+                    self.tell(saved);
+                    Input::Persisted { seq }
+                }
+                Err(error) => {
+                    let why = reason(&error);
+                    self.log.warning(format!(
+                        "WARNING: Sentinel was not able to save the new configuration on disk!!!: \
+                         {why}"
+                    ));
+                    Input::PersistFailed {
+                        seq,
+                        why: Arc::from(why),
+                    }
+                }
+            });
+        }
+    }
+
+    fn write(&self, durable: &Durable) -> io::Result<Saved> {
+        let current = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        replace(&self.path, &(self.render)(&current, durable))
+    }
+
+    fn tell(&mut self, saved: Saved) {
+        if saved == Saved::InPlace && !self.told_in_place {
+            self.told_in_place = true;
+            self.log.warning(format!(
+                "{} cannot be replaced by a rename (is it a bind mount?). It is rewritten in \
+                 place, after a copy is saved as {}",
+                self.path.display(),
+                beside(&self.path, ".bak").display()
+            ));
+        }
+        self.log.notice("Sentinel new configuration saved on disk");
+    }
+}
+
+/// The operating system's words alone, without Rust's `(os error 28)`.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+/// Removes temporary files that a killed process left beside `path`: only regular files whose
+/// name is exactly one that [`replace`] makes.
+pub(crate) fn clean_up(path: &Path) {
+    let path = target(path);
+    let (Some(dir), Some(name)) = (directory(&path), path.file_name()) else {
+        return;
+    };
+    let prefix = format!("{}{TEMPORARY}", name.to_string_lossy());
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name
+            .to_str()
+            .and_then(|n| n.strip_prefix(&prefix))
+            .is_some_and(|random| {
+                random.len() == TEMPORARY_DIGITS
+                    && random
+                        .bytes()
+                        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            });
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Puts `text` in place of the file, such that at every instant the name leads to the whole old
+/// text or the whole new one, and the new one is on disk when this returns.
+fn replace(path: &Path, text: &[u8]) -> io::Result<Saved> {
+    let path = target(path);
+    let old = fs::metadata(&path).ok();
+    if old.as_ref().is_some_and(fs::Metadata::is_dir) {
+        return Err(io::Error::from(ErrorKind::IsADirectory));
+    }
+    let (mut file, temporary) = create_temporary(&path)?;
+    let renamed = fill(&mut file, text, old.as_ref()).and_then(|()| fs::rename(&temporary, &path));
+    match renamed {
+        Ok(()) => {
+            sync_directory(&path)?;
+            Ok(Saved::Renamed)
+        }
+        Err(error) => {
+            let _ = fs::remove_file(&temporary);
+            if error.kind() == ErrorKind::ResourceBusy {
+                rewrite_in_place(&path, text)?;
+                return Ok(Saved::InPlace);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The file itself where `path` is a symbolic link, so that the link stays one.
+fn target(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn create_temporary(path: &Path) -> io::Result<(File, PathBuf)> {
+    let random = getrandom::u64().map_err(io::Error::other)?;
+    let temporary = beside(path, &format!("{TEMPORARY}{random:016x}"));
+    // The process's umask is applied to this mode by the kernel.
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&temporary)?;
+    Ok((file, temporary))
+}
+
+fn fill(file: &mut File, text: &[u8], old: Option<&fs::Metadata>) -> io::Result<()> {
+    if let Some(old) = old {
+        let new = file.metadata()?;
+        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+            // Only root can give files away; anybody else keeps it, which works as well.
+            let _ = std::os::unix::fs::fchown(&*file, Some(old.uid()), Some(old.gid()));
+        }
+        file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+    }
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+/// The fallback where a rename is refused. A crash in the middle can tear the file, so its old
+/// text is synced as `.bak` first.
+fn rewrite_in_place(path: &Path, text: &[u8]) -> io::Result<()> {
+    let backup = beside(path, ".bak");
+    let old = fs::read(path)?;
+    let mode = fs::metadata(path)?.mode() & 0o7777;
+    let mut copy = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&backup)?;
+    copy.write_all(&old)?;
+    copy.sync_all()?;
+    sync_directory(&backup)?;
+    let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    match directory(path) {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn directory(path: &Path) -> Option<&Path> {
+    path.parent().map(|dir| {
+        if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        }
+    })
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_write_replaces_the_text_keeps_the_mode_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(replace(&path, b"new").unwrap(), Saved::Renamed);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
+        assert_eq!(names(dir.path()), ["s.conf"]);
+    }
+
+    #[test]
+    fn a_missing_file_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        replace(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_symbolic_link_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real.conf");
+        let link = dir.path().join("s.conf");
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_failed_write_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        fs::create_dir(&path).unwrap();
+        let error = replace(&path, b"new").unwrap_err();
+        assert_eq!(reason(&error), "is a directory");
+        assert_eq!(names(dir.path()), ["s.conf"]);
+    }
+
+    #[test]
+    fn a_rewrite_in_place_keeps_a_copy_of_the_old_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        fs::write(&path, "old and longer").unwrap();
+        rewrite_in_place(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(
+            fs::read(dir.path().join("s.conf.bak")).unwrap(),
+            b"old and longer"
+        );
+    }
+
+    #[test]
+    fn only_our_own_leftovers_are_cleaned_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        for name in [
+            "s.conf",
+            "s.conf.bak",
+            "s.conf.bartizan-0123456789abcdef",
+            "s.conf.bartizan-0123456789abcdeg",
+            "s.conf.bartizan-0123",
+            "t.conf.bartizan-0123456789abcdef",
+        ] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        clean_up(&path);
+        assert_eq!(
+            names(dir.path()),
+            [
+                "s.conf",
+                "s.conf.bak",
+                "s.conf.bartizan-0123",
+                "s.conf.bartizan-0123456789abcdeg",
+                "t.conf.bartizan-0123456789abcdef",
+            ]
+        );
+    }
+}

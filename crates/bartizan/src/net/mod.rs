@@ -1,0 +1,4 @@
+//! What we reach out to: links to servers and peers, and the resolver.
+
+pub(crate) mod link;
+pub(crate) mod resolve;

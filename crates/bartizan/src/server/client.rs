@@ -1,0 +1,250 @@
+//! One client: its requests in, its replies out, in the order of the requests.
+//!
+//! Requests are handed to the core as they come, without waiting for the replies of earlier ones,
+//! so that votes which a peer asks for together share one write of the file.
+
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bartizan_core::provide::reply::Reply;
+use bartizan_wire::reply;
+use bartizan_wire::resp::{Limits, ProtocolError, RequestDecoder};
+
+use super::listen::Stream;
+use super::seat::{Seat, Shape, Slot, Waiting};
+use super::{Hall, count};
+
+/// Replies that may wait; while more do, the client is not read.
+const WAITING_REPLIES: usize = 1024;
+/// Bytes that may wait; while more do, the client is not read.
+const WAITING_BYTES: usize = 1 << 20;
+/// Bytes gathered for one write.
+const WRITE_BYTES: usize = 64 << 10;
+/// Requests of one client that are handled before others get their turn.
+const TURN: usize = 64;
+
+/// The client is gone or has to go.
+pub(super) struct Gone;
+
+/// A client's own state, apart from what others see of it.
+pub(super) struct Client {
+    pub(super) hall: Rc<Hall>,
+    pub(super) seat: Rc<Seat>,
+    pub(super) decoder: RequestDecoder,
+    stream: Stream,
+    unread: Vec<u8>,
+    out: Vec<u8>,
+    waiting: Option<Waiting>,
+    closing: bool,
+}
+
+/// Serves a client until it is gone.
+pub(super) async fn serve(hall: Rc<Hall>, seat: Rc<Seat>, stream: Stream) {
+    let limits = if seat.user.borrow().is_some() {
+        Limits::CLIENT
+    } else {
+        Limits::UNAUTHENTICATED
+    };
+    let mut client = Client {
+        hall: Rc::clone(&hall),
+        seat: Rc::clone(&seat),
+        decoder: RequestDecoder::new(limits),
+        stream,
+        unread: Vec::new(),
+        out: Vec::new(),
+        waiting: None,
+        closing: false,
+    };
+    let Err(Gone) = client.run().await;
+    hall.leave(&seat);
+}
+
+impl Client {
+    async fn run(&mut self) -> Result<std::convert::Infallible, Gone> {
+        loop {
+            self.gather();
+            let all_written = self.write()?;
+            if self.seat.is_killed() || (self.closing && all_written) {
+                return Err(Gone);
+            }
+            let (replies, bytes) = self.seat.backlog();
+            let blocked = replies > WAITING_REPLIES || bytes > WAITING_BYTES || !all_written;
+            if !self.unread.is_empty() && !blocked && !self.closing {
+                self.handle_unread().await;
+            } else if replies > 0 && all_written && self.waiting.is_none() {
+                // More to write than one turn takes; the others come first.
+            } else {
+                self.wait(all_written, !blocked && !self.closing).await?;
+                continue;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits for whatever lets it go on.
+    async fn wait(&mut self, all_written: bool, may_read: bool) -> Result<(), Gone> {
+        let Self {
+            hall,
+            seat,
+            stream,
+            waiting,
+            ..
+        } = self;
+        let readable = tokio::select! {
+            reply = owed(waiting.as_mut()) => {
+                let reply = reply.map_err(|_| Gone)?;
+                self.settle(&reply);
+                false
+            }
+            readable = stream.readable(), if may_read => {
+                readable.map_err(|_| Gone)?;
+                true
+            }
+            writable = stream.writable(), if !all_written => {
+                writable.map_err(|_| Gone)?;
+                false
+            }
+            () = seat.woken() => false,
+            () = idle_too_long(hall, seat) => return Err(Gone),
+        };
+        if readable { self.read() } else { Ok(()) }
+    }
+
+    /// Moves what is ready to the bytes to be written, up to the first reply still owed.
+    fn gather(&mut self) {
+        while self.waiting.is_none() && !self.closing && self.out.len() < WRITE_BYTES {
+            match self.seat.pop() {
+                Some(Slot::Ready(bytes)) => self.out.extend_from_slice(&bytes),
+                Some(Slot::Waiting(waiting)) => self.waiting = Some(waiting),
+                Some(Slot::Close) => self.closing = true,
+                None => break,
+            }
+        }
+    }
+
+    /// The reply that was waited for is here.
+    fn settle(&mut self, core: &Reply) {
+        let Some(Waiting {
+            shape, protocol, ..
+        }) = self.waiting.take()
+        else {
+            return;
+        };
+        if matches!(core, Reply::Error(_)) {
+            count(&self.hall.tally.errors, 1);
+        }
+        match (shape, core) {
+            (Shape::Dropped, _) => {}
+            (Shape::EndOf(mut text), Reply::Bulk(end)) => {
+                if !text.is_empty() {
+                    text.push_str("\r\n");
+                }
+                text.push_str(end);
+                reply::encode(&Reply::bulk(text), protocol, &mut self.out);
+            }
+            (Shape::EndOf(_) | Shape::Whole, core) => {
+                reply::encode(core, protocol, &mut self.out);
+            }
+        }
+    }
+
+    /// Writes what the socket takes; whether that was all.
+    fn write(&mut self) -> Result<bool, Gone> {
+        while !self.out.is_empty() {
+            match self.stream.try_write(&self.out) {
+                Ok(written) => {
+                    count(&self.hall.tally.bytes_out, written);
+                    drop(self.out.drain(..written));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(_) => return Err(Gone),
+            }
+        }
+        // An idle client holds no memory for what it was once sent.
+        self.out = Vec::new();
+        Ok(true)
+    }
+
+    fn read(&mut self) -> Result<(), Gone> {
+        let mut scratch = self.hall.scratch.borrow_mut();
+        match self.stream.try_read(&mut scratch) {
+            Ok(0) => Err(Gone),
+            Ok(n) => {
+                count(&self.hall.tally.bytes_in, n);
+                self.unread
+                    .extend_from_slice(scratch.get(..n).unwrap_or_default());
+                self.seat.active.set(self.hall.clock.now());
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(_) => Err(Gone),
+        }
+    }
+
+    /// Handles the requests that were read, one turn of them at most.
+    async fn handle_unread(&mut self) {
+        let unread = std::mem::take(&mut self.unread);
+        let mut rest = unread.as_slice();
+        for _ in 0..TURN {
+            if rest.is_empty() {
+                return;
+            }
+            match self.decoder.decode(rest) {
+                Ok((used, request)) => {
+                    rest = rest.get(used..).unwrap_or_default();
+                    if let Some(argv) = request {
+                        self.respond(argv).await;
+                    }
+                }
+                Err(error) => {
+                    self.refuse(&error);
+                    return;
+                }
+            }
+        }
+        self.unread = rest.to_vec();
+    }
+
+    /// What it sent is no request: the reason is told, then the connection closed.
+    fn refuse(&self, error: &ProtocolError) {
+        if *error == ProtocolError::CrossProtocol {
+            self.hall.log.warning(format!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or \
+                 Host: commands to Redis. Connection from {} aborted.",
+                self.seat.addr
+            ));
+        }
+        if let Some(text) = error.reply() {
+            count(&self.hall.tally.errors, 1);
+            self.seat.push(Slot::Ready(Rc::from(text)));
+        }
+        self.seat.push(Slot::Close);
+    }
+}
+
+/// The reply that the core owes; never comes when it owes none.
+async fn owed(
+    waiting: Option<&mut Waiting>,
+) -> Result<Reply, tokio::sync::oneshot::error::RecvError> {
+    match waiting {
+        Some(waiting) => (&mut waiting.reply).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// `timeout`: comes when the client has been silent that long. Subscribers may be silent.
+async fn idle_too_long(hall: &Hall, seat: &Seat) {
+    let limit = Duration::from_secs(u64::from(hall.options.timeout_secs));
+    if limit.is_zero() {
+        return std::future::pending().await;
+    }
+    loop {
+        let silent = Duration::from_millis(hall.clock.now().since(seat.active.get()).as_ms());
+        if silent >= limit && seat.subscribed() == 0 {
+            return;
+        }
+        let rest = limit.saturating_sub(silent);
+        tokio::time::sleep(if rest.is_zero() { limit } else { rest }).await;
+    }
+}

@@ -1,0 +1,191 @@
+//! The server: whoever connects to us, client or peer, and what they are told.
+
+pub(crate) mod access;
+mod acl;
+mod client;
+mod clients;
+mod dispatch;
+pub(crate) mod info;
+pub(crate) mod listen;
+pub(crate) mod pubsub;
+mod seat;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use bartizan_conf::ServerOptions;
+use bartizan_core::notify::event::{Event, Level};
+use bartizan_core::provide::reply::Reply;
+use bartizan_core::time::Mono;
+use tokio::sync::{mpsc, oneshot};
+
+use self::access::{Access, DEFAULT_USER};
+use self::listen::Stream;
+use self::pubsub::{ClientId, PubSub};
+use self::seat::Seat;
+use crate::clock::Clock;
+use crate::driver::{Errand, Wish};
+use crate::log::Log;
+
+/// Bytes read from a client at a time.
+const SCRATCH_BYTES: usize = 16 << 10;
+/// What a client hears that is one too many (spec §1.3).
+const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
+/// What a stranger hears in protected mode.
+const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is \
+enabled and no password is set for the default user. In this mode connections are only accepted \
+from the loopback interface. To accept others, set a password with requirepass or a user line, or \
+set protected-mode to no where nobody but friends can connect.\r\n";
+
+/// All clients, and what they share.
+#[derive(Debug)]
+pub(crate) struct Hall {
+    /// The options of the file.
+    pub(crate) options: ServerOptions,
+    /// Who may do what.
+    pub(crate) access: Access,
+    /// Who listens to what.
+    pub(crate) pubsub: RefCell<PubSub>,
+    /// What happened so far.
+    pub(crate) tally: Tally,
+    /// What `INFO` says of this process.
+    pub(crate) process: info::Process,
+    /// The steady clock.
+    pub(crate) clock: Clock,
+    log: Log,
+    driver: mpsc::Sender<Wish>,
+    seats: RefCell<BTreeMap<ClientId, Rc<Seat>>>,
+    next_id: Cell<ClientId>,
+    max_clients: usize,
+    scratch: RefCell<Box<[u8]>>,
+}
+
+/// Counters for `INFO`.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Clients that were let in.
+    pub(crate) connections: Cell<u64>,
+    /// Clients that were not.
+    pub(crate) rejected: Cell<u64>,
+    /// Requests.
+    pub(crate) commands: Cell<u64>,
+    /// Error replies.
+    pub(crate) errors: Cell<u64>,
+    /// Bytes read.
+    pub(crate) bytes_in: Cell<u64>,
+    /// Bytes written.
+    pub(crate) bytes_out: Cell<u64>,
+}
+
+/// Adds to a counter.
+pub(crate) fn count(counter: &Cell<u64>, by: usize) {
+    counter.set(
+        counter
+            .get()
+            .wrapping_add(u64::try_from(by).unwrap_or(u64::MAX)),
+    );
+}
+
+impl Hall {
+    /// An empty hall whose clients' wishes go to `driver`.
+    pub(crate) fn new(
+        options: ServerOptions,
+        access: Access,
+        process: info::Process,
+        max_clients: u32,
+        log: Log,
+        driver: mpsc::Sender<Wish>,
+    ) -> Self {
+        let max_clients = usize::try_from(max_clients).unwrap_or(usize::MAX);
+        Self {
+            options,
+            access,
+            pubsub: RefCell::default(),
+            tally: Tally::default(),
+            process,
+            clock: Clock,
+            log,
+            driver,
+            seats: RefCell::default(),
+            next_id: Cell::new(3),
+            max_clients,
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+        }
+    }
+
+    /// Publishes an event to all who listen. Events of level debug are for the log alone.
+    pub(crate) fn publish(&self, event: &Event) {
+        if event.kind.level() > Level::Debug {
+            self.pubsub
+                .borrow()
+                .publish(event.kind.name(), &event.payload);
+        }
+    }
+
+    /// Lets a new connection in, or tells it why not.
+    pub(crate) fn enter(self: &Rc<Self>, stream: Stream) {
+        let refusal = if self.seats.borrow().len() >= self.max_clients {
+            Some(FULL)
+        } else if self.options.protected_mode
+            && self.access.default_has_no_password()
+            && !is_local(&stream)
+        {
+            Some(PROTECTED)
+        } else {
+            None
+        };
+        if let Some(text) = refusal {
+            count(&self.tally.rejected, 1);
+            // A socket this young takes a line at once; if it does not, it is closed in silence.
+            let _ = stream.try_write(text);
+            return;
+        }
+        count(&self.tally.connections, 1);
+        stream.prepare(self.options.tcp_keepalive_secs);
+        let id = self.next_id.get();
+        self.next_id.set(id.wrapping_add(1));
+        let (addr, laddr) = stream.ends();
+        let seat = Rc::new(Seat::new(id, addr, laddr, self.clock.now()));
+        if self.access.is_open() {
+            *seat.user.borrow_mut() = Some(Rc::from(DEFAULT_USER));
+        }
+        self.seats.borrow_mut().insert(id, Rc::clone(&seat));
+        let hall = Rc::clone(self);
+        tokio::task::spawn_local(client::serve(hall, seat, stream));
+    }
+
+    /// Forgets a client that is gone.
+    fn leave(&self, seat: &Seat) {
+        self.pubsub.borrow_mut().forget(seat);
+        self.seats.borrow_mut().remove(&seat.id);
+    }
+
+    /// Hands an errand to the driver; the reply comes where the receiver is.
+    async fn send(&self, errand: Errand) -> oneshot::Receiver<Reply> {
+        let (reply, receiver) = oneshot::channel();
+        // The driver lives as long as the process.
+        let _ = self.driver.send(Wish::Errand { errand, reply }).await;
+        receiver
+    }
+
+    async fn shut_down(&self) {
+        let _ = self.driver.send(Wish::ShutDown).await;
+    }
+}
+
+/// How long ago, in whole seconds.
+fn seconds_since(now: Mono, then: Mono) -> u64 {
+    now.since(then).as_ms() / 1000
+}
+
+fn is_local(stream: &Stream) -> bool {
+    match stream.peer_ip() {
+        None => true,
+        Some(IpAddr::V4(ip)) => ip.is_loopback(),
+        Some(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
+        }
+    }
+}

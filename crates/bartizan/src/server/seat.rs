@@ -1,0 +1,176 @@
+//! `Seat`: what is known of one connected client, shared between its task and the rest.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use bartizan_core::provide::reply::Reply;
+use bartizan_core::time::Mono;
+use bartizan_wire::request::ReplyMode;
+use bartizan_wire::resp::Protocol;
+use tokio::sync::{Notify, oneshot};
+
+use super::pubsub::{ClientId, Kind};
+
+/// Bytes that may wait for a subscriber who does not read; beyond it the client is closed, as by
+/// Redis's default `client-output-buffer-limit pubsub`.
+const SUBSCRIBER_BYTES: usize = 32 << 20;
+
+/// One connected client.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// Its number, never used again.
+    pub(crate) id: ClientId,
+    /// The other end, `ip:port`, or the path of the Unix socket with `:0`.
+    pub(crate) addr: String,
+    /// Our end.
+    pub(crate) laddr: String,
+    /// When it connected.
+    pub(crate) since: Mono,
+    /// When it last sent something.
+    pub(crate) active: Cell<Mono>,
+    /// Who it is; `None` until it has authenticated.
+    pub(crate) user: RefCell<Option<Rc<str>>>,
+    /// The dialect it speaks.
+    pub(crate) protocol: Cell<Protocol>,
+    /// `CLIENT SETNAME`
+    pub(crate) name: RefCell<Vec<u8>>,
+    /// `CLIENT SETINFO`: library name and version.
+    pub(crate) library: RefCell<(Vec<u8>, Vec<u8>)>,
+    /// The last command it gave.
+    pub(crate) command: Cell<&'static str>,
+    /// `CLIENT REPLY`
+    pub(crate) mode: Cell<ReplyMode>,
+    channels: RefCell<BTreeSet<Vec<u8>>>,
+    patterns: RefCell<BTreeSet<Vec<u8>>>,
+    queue: RefCell<VecDeque<Slot>>,
+    queued_bytes: Cell<usize>,
+    wake: Notify,
+    killed: Cell<bool>,
+}
+
+/// One thing to be sent, in its place in the order.
+#[derive(Debug)]
+pub(crate) enum Slot {
+    /// Bytes.
+    Ready(Rc<[u8]>),
+    /// A reply that the core owes.
+    Waiting(Waiting),
+    /// Nothing more: close when all before it is sent.
+    Close,
+}
+
+/// A reply that the core owes.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    /// Where it comes from. Closed without a reply only when the process ends.
+    pub(crate) reply: oneshot::Receiver<Reply>,
+    /// What it is part of.
+    pub(crate) shape: Shape,
+    /// How to encode it.
+    pub(crate) protocol: Protocol,
+}
+
+/// What the core's reply is part of.
+#[derive(Debug)]
+pub(crate) enum Shape {
+    /// It is the whole reply.
+    Whole,
+    /// It ends this text, as the last section of `INFO`.
+    EndOf(String),
+    /// Nobody wants it (`CLIENT REPLY OFF`), but later replies wait for it all the same.
+    Dropped,
+}
+
+impl Seat {
+    /// A client that has just connected.
+    pub(crate) fn new(id: ClientId, addr: String, laddr: String, now: Mono) -> Self {
+        Self {
+            id,
+            addr,
+            laddr,
+            since: now,
+            active: Cell::new(now),
+            user: RefCell::default(),
+            protocol: Cell::default(),
+            name: RefCell::default(),
+            library: RefCell::default(),
+            command: Cell::new("NULL"),
+            mode: Cell::new(ReplyMode::On),
+            channels: RefCell::default(),
+            patterns: RefCell::default(),
+            queue: RefCell::default(),
+            queued_bytes: Cell::new(0),
+            wake: Notify::new(),
+            killed: Cell::new(false),
+        }
+    }
+
+    /// The names it listens to.
+    pub(crate) fn subscriptions(&self, kind: Kind) -> &RefCell<BTreeSet<Vec<u8>>> {
+        match kind {
+            Kind::Channel => &self.channels,
+            Kind::Pattern => &self.patterns,
+        }
+    }
+
+    /// How many channels and patterns it listens to.
+    pub(crate) fn subscribed(&self) -> usize {
+        self.channels.borrow().len() + self.patterns.borrow().len()
+    }
+
+    /// Puts something at the end of what is to be sent.
+    pub(crate) fn push(&self, slot: Slot) {
+        if let Slot::Ready(bytes) = &slot {
+            self.queued_bytes
+                .set(self.queued_bytes.get().saturating_add(bytes.len()));
+        }
+        self.queue.borrow_mut().push_back(slot);
+    }
+
+    /// A message of somebody else's making. A client that does not read its messages is closed.
+    pub(crate) fn deliver(&self, bytes: &Rc<[u8]>) {
+        if self.queued_bytes.get().saturating_add(bytes.len()) > SUBSCRIBER_BYTES {
+            self.kill();
+            return;
+        }
+        self.push(Slot::Ready(Rc::clone(bytes)));
+        self.wake.notify_one();
+    }
+
+    /// Takes the first thing to be sent.
+    pub(crate) fn pop(&self) -> Option<Slot> {
+        let mut queue = self.queue.borrow_mut();
+        let slot = queue.pop_front();
+        if let Some(Slot::Ready(bytes)) = &slot {
+            self.queued_bytes
+                .set(self.queued_bytes.get().saturating_sub(bytes.len()));
+        }
+        if queue.is_empty() {
+            // An idle client holds no memory for what it was once sent.
+            *queue = VecDeque::new();
+        }
+        slot
+    }
+
+    /// Things and bytes that wait to be sent.
+    pub(crate) fn backlog(&self) -> (usize, usize) {
+        (self.queue.borrow().len(), self.queued_bytes.get())
+    }
+
+    /// Waits until somebody else's doing needs the client's task.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Has the client closed at once.
+    pub(crate) fn kill(&self) {
+        self.killed.set(true);
+        self.wake.notify_one();
+    }
+
+    /// Whether it is to be closed at once.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.get()
+    }
+}

@@ -1,0 +1,282 @@
+//! Coming up: from a configuration to a running loop (spec §1.5), and going down again (§1.6).
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use anyhow::Context;
+use bartizan_conf::{LogFormat, LogLevel, LogTimestamps, ServerOptions};
+use bartizan_core::model::durable::Durable;
+use bartizan_core::notify::event::Level;
+use bartizan_core::provide::options::{Credentials, Secret};
+use bartizan_core::sentinel::{Boot, Sentinel};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use crate::cli::Sources as Given;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::daemon::{self, PidFile};
+use crate::disk::{self, Disk};
+use crate::driver::{Driver, Owed, Sources, WAITING_INPUTS, WAITING_WISHES, reporter};
+use crate::exit::Exit;
+use crate::log::{Format, Log, Settings, Threshold, TimeFormat};
+use crate::net::link::Links;
+use crate::net::resolve::Resolver;
+use crate::scripts::Scripts;
+use crate::server::access::random_id;
+use crate::server::info::{Process, VERSION};
+use crate::server::{Hall, listen};
+use crate::signals::Signals;
+
+/// Files that are open beside clients: links, the log, the configuration, scripts' pipes.
+const OTHER_FILES: u64 = 4096;
+/// Of them, those that a start cannot do without.
+const FEWEST_OTHER_FILES: u64 = 32;
+
+/// Runs a Sentinel until it has to end.
+///
+/// # Errors
+/// What prevented the start, ready to be shown.
+pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
+    let began_in = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let config = config::read(given)?;
+    let daemonized = daemon::is_daemon();
+    if config.loaded.server.daemonize && !daemonized {
+        daemon::spawn(&began_in, &config.input).context("cannot start the daemon")?;
+        return Ok(Exit::Success);
+    }
+    if daemonized {
+        daemon::detach();
+    }
+    let log = start_log(&config.loaded.server)?;
+    greet(&log, &config);
+    let max_clients = allow_open_files(&log, config.loaded.server.maxclients);
+    disk::clean_up(&config.path);
+    let supervised = config.loaded.server.supervised;
+    let socket = config.loaded.server.unixsocket.clone();
+    let pid_file = PidFile::write(config.loaded.server.pidfile.as_deref(), daemonized)
+        .unwrap_or_else(|why| {
+            log.warning(why);
+            None
+        });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = LocalSet::new();
+    let exit = local.block_on(&runtime, live(config, log.clone(), max_clients));
+    daemon::notify_stopping(supervised);
+    log.flush();
+    drop(pid_file);
+    if let Some(path) = socket.filter(|path| !path.is_empty()) {
+        let _ = std::fs::remove_file(path);
+    }
+    // A name server that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    exit
+}
+
+/// Opens the sockets, puts everything together, and runs the loop.
+async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit> {
+    let server = &config.loaded.server;
+    let listeners = match listen::open(server) {
+        Ok(listeners) => listeners,
+        Err(lines) => {
+            for line in &lines {
+                log.warning(line);
+            }
+            // The log may be a file that nobody looks at while the start fails.
+            let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
+            return Ok(Exit::Failure);
+        }
+    };
+    let supervised = server.supervised;
+    let (driver, sources) = assemble(config, log, max_clients)?;
+    for listener in listeners {
+        tokio::task::spawn_local(listen::accept(Rc::clone(&driver.hall), listener));
+    }
+    daemon::notify_ready(supervised);
+    Ok(driver.run(sources).await)
+}
+
+/// Builds the core and its surroundings. Needs the runtime.
+fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Driver, Sources)> {
+    let Config {
+        path,
+        loaded,
+        access,
+        ..
+    } = config;
+    let server = loaded.server;
+    let source = source_address(&server)?;
+    let (input_sender, inputs) = mpsc::channel(WAITING_INPUTS);
+    let (wish_sender, wishes) = mpsc::channel(WAITING_WISHES);
+    let signals = Signals::listen()?;
+    let process = Process {
+        started: Clock.now(),
+        run_id: random_id()?,
+        config_file: path.display().to_string(),
+        executable: std::env::current_exe()
+            .unwrap_or_default()
+            .display()
+            .to_string(),
+    };
+    let options = server.clone();
+    let render =
+        move |current: &[u8], durable: &Durable| bartizan_conf::render(current, durable, &options);
+    let report = reporter(input_sender.clone());
+    let disk = Disk::start(path, Box::new(render), log.clone(), report)?;
+    for warning in &loaded.warnings {
+        log.warning(warning.to_string());
+    }
+    let mut id = Some(format!("Sentinel ID is {}", loaded.durable.my_id));
+    if !loaded.fresh
+        && let Some(id) = id.take()
+    {
+        log.notice(id);
+    }
+    let boot = Boot {
+        durable: loaded.durable,
+        fresh: loaded.fresh,
+        seed: getrandom::u64()?,
+        port: server.port,
+        own_password: own_password(&server),
+    };
+    let hall = Hall::new(
+        server,
+        access,
+        process,
+        max_clients,
+        log.clone(),
+        wish_sender,
+    );
+    let driver = Driver {
+        core: Sentinel::new(boot, Clock.now()),
+        log,
+        links: Links::new(input_sender.clone(), source),
+        disk,
+        resolver: Resolver::new(input_sender.clone()),
+        scripts: Scripts::new(input_sender),
+        hall: Rc::new(hall),
+        after_first_write: id,
+        owed: Owed::default(),
+        clock: Clock,
+    };
+    Ok((
+        driver,
+        Sources {
+            inputs,
+            wishes,
+            signals,
+        },
+    ))
+}
+
+fn start_log(server: &ServerOptions) -> anyhow::Result<Log> {
+    let file = (!server.logfile.is_empty())
+        .then(|| std::path::absolute(&server.logfile))
+        .transpose()
+        .context("Can't open the log file")?;
+    if let Some(path) = &file {
+        std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|error| {
+                anyhow::anyhow!(
+                    "Can't open the log file '{}': {}",
+                    path.display(),
+                    disk::reason(&error)
+                )
+            })?;
+    }
+    let settings = Settings {
+        file,
+        format: match server.log_format {
+            LogFormat::Legacy => Format::Legacy,
+            LogFormat::Logfmt => Format::Logfmt,
+        },
+        time: match server.log_timestamps {
+            LogTimestamps::Legacy => TimeFormat::Legacy,
+            LogTimestamps::Iso8601 => TimeFormat::Iso8601,
+            LogTimestamps::Milliseconds => TimeFormat::Milliseconds,
+        },
+    };
+    let threshold = match server.loglevel {
+        LogLevel::Debug => Threshold::From(Level::Debug),
+        LogLevel::Verbose => Threshold::From(Level::Verbose),
+        LogLevel::Notice => Threshold::From(Level::Notice),
+        LogLevel::Warning => Threshold::From(Level::Warning),
+        LogLevel::Nothing => Threshold::Nothing,
+    };
+    Ok(Log::start(settings, threshold)?)
+}
+
+fn greet(log: &Log, config: &Config) {
+    let server = &config.loaded.server;
+    log.notice("oO0OoO0OoO0Oo Bartizan is starting oO0OoO0OoO0Oo");
+    log.notice(format!(
+        "Bartizan version={VERSION}, bits={}, pid={}, just started",
+        usize::BITS,
+        std::process::id()
+    ));
+    log.notice("Configuration loaded");
+    if server.syslog_enabled {
+        log.warning("syslog-enabled is set, but logging to syslog is not built yet");
+    }
+    log.notice(format!("Running mode=sentinel, port={}.", server.port));
+}
+
+/// Makes room for all the clients that may come, or expects fewer of them: gives how many.
+fn allow_open_files(log: &Log, max_clients: u32) -> u32 {
+    let clients = u64::from(max_clients);
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return max_clients;
+    };
+    let wanted = clients.saturating_add(OTHER_FILES);
+    if soft >= wanted {
+        return max_clients;
+    }
+    // Only root can go beyond the hard limit; everybody can go up to it.
+    let raised = [(wanted, hard.max(wanted)), (hard.min(wanted), hard)]
+        .into_iter()
+        .find(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, *soft, *hard).is_ok());
+    let limit = raised.map_or(soft, |(soft, _)| soft);
+    let room = limit.saturating_sub(FEWEST_OTHER_FILES).max(1);
+    if room >= clients {
+        return max_clients;
+    }
+    log.warning(format!(
+        "You requested maxclients of {clients}, but no more than {limit} files may be open: \
+         maxclients is {room} now. Raise `ulimit -n` for more"
+    ));
+    u32::try_from(room).unwrap_or(max_clients)
+}
+
+fn source_address(server: &ServerOptions) -> anyhow::Result<Option<IpAddr>> {
+    let Some(text) = server
+        .bind_source_addr
+        .as_deref()
+        .filter(|text| !text.is_empty())
+    else {
+        return Ok(None);
+    };
+    let ip = text
+        .parse()
+        .with_context(|| format!("bind-source-addr {text} is no IP address"))?;
+    Ok(Some(ip))
+}
+
+/// What peers are told when `sentinel-pass` is not set: our own password (spec §5.2).
+fn own_password(server: &ServerOptions) -> Option<Credentials> {
+    let password = server
+        .requirepass
+        .as_deref()
+        .filter(|password| !password.is_empty())?;
+    Some(Credentials {
+        user: None,
+        password: Secret::new(password),
+    })
+}
