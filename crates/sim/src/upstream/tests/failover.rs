@@ -242,3 +242,36 @@ fn replicas_are_repointed_one_at_a_time_and_the_end_does_not_wait_for_ever() {
     );
     assert!(bench.has_event("+switch-master mymaster 127.0.0.1 1 127.0.0.1 2"));
 }
+/// Event, and milliseconds since the first +sdown, as a lone redis-sentinel 7.0.15 logged them
+/// with the options of the bench: kill -9 of the master, its restart 8 s later.
+const RECORDED: [(&str, u64); 9] = [
+    ("+odown", 0),
+    ("+try-failover", 0),
+    ("+selected-slave", 92),
+    ("+failover-state-wait-promotion", 144),
+    ("+promoted-slave", 1085),
+    ("+slave-reconf-sent", 1135),
+    ("+slave-reconf-done", 2114),
+    ("+switch-master", 2197),
+    ("+sdown slave 127.0.0.1:1", 4265),
+];
+
+#[test]
+fn a_failover_takes_as_long_as_one_recorded_from_the_original() {
+    let mut bench = Bench::new(known(1, &[]));
+    bench.run(12_000);
+    bench.kill(&at(1));
+    bench.run(8000);
+    let since = bench.when("+sdown master");
+    for (event, recorded) in RECORDED {
+        let took = bench.when(event) - since;
+        assert!(
+            took.abs_diff(recorded) <= 150,
+            "{event}: {took} ms, not {recorded}"
+        );
+    }
+    bench.fake(at(1)).up = true;
+    bench.run_until("+convert-to-slave slave 127.0.0.1:1", 15_000);
+    let took = bench.when("+convert-to-slave") - bench.when("-sdown");
+    assert!(took.abs_diff(9955) <= 150, "{took}");
+}
