@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use bartizan_conf::UserLine;
 use bartizan_wire::glob;
-use bartizan_wire::request::Spec;
+use bartizan_wire::request::{self, Spec};
+use bartizan_wire::resp::Argv;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -40,6 +41,9 @@ const CATEGORIES: &[&str] = &[
     "@transaction",
     "@scripting",
 ];
+
+/// No subcommand needs more words than this.
+const MOST_WORDS: usize = 8;
 
 /// A SHA-256 digest.
 type Hash = [u8; 32];
@@ -413,7 +417,18 @@ fn about(word: &str) -> Result<About, RuleError> {
     if word.is_empty() || !word.bytes().all(plain) {
         return Err(RuleError::Syntax);
     }
-    Ok(About::Command(word))
+    Ok(About::Command(canonical(&word).map_or(word, str::to_owned)))
+}
+
+/// The name in the command table of what may be another name of the same subcommand, so that a
+/// rule about either holds for both.
+fn canonical(word: &str) -> Option<&'static str> {
+    let (container, sub) = word.split_once('|')?;
+    (2..=MOST_WORDS).find_map(|count| {
+        let mut argv: Argv = vec![container.into(), sub.into()];
+        argv.resize(count, Vec::new());
+        request::find(&argv).ok().map(|spec| spec.name)
+    })
 }
 
 fn hash(password: &[u8]) -> Hash {
@@ -542,6 +557,7 @@ mod tests {
             ("-ping +@all", "ping", &["@fast"], true),
             ("+PING", "ping", &["@fast"], true),
             ("+get -@all", "ping", &["@fast"], false),
+            ("+@all -sentinel|primary", "sentinel|master", admin, false),
         ] {
             assert_eq!(
                 user(rules).permits(command, categories),
