@@ -1,2 +1,104 @@
-//! Placeholder.
-fn main() {}
+//! Development tasks, as a program instead of shell scripts: `cargo xtask --help`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "talking to the person at the terminal is what these tasks are for"
+)]
+
+mod demo;
+mod gate;
+mod live;
+mod packages;
+mod shell;
+mod tidy;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+/// One row per task: it drives both the dispatch and the help.
+struct Task {
+    name: &'static str,
+    brief: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> Result<()>,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "demo",
+        brief: "Kill a real Redis master and watch three Bartizans replace it (under a minute)",
+        help: demo::HELP,
+        run: demo::run,
+    },
+    Task {
+        name: "test",
+        brief: "Everything that must pass: format, lints, tidy, unit, property and end-to-end tests",
+        help: gate::HELP,
+        run: gate::run,
+    },
+    Task {
+        name: "tidy",
+        brief: "The rules of the house that a program can check",
+        help: tidy::HELP,
+        run: tidy::run,
+    },
+    Task {
+        name: "sim",
+        brief: "Run the simulator: `run`, `replay SEED`, `shrink SEED`",
+        help: "Passes its arguments to the simulator in crates/sim, built in release mode.\n\
+               `cargo xtask sim help` lists them.",
+        run: sim,
+    },
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let wants_help = |word: &String| word == "--help" || word == "-h" || word == "help";
+    let Some((name, rest)) = args.split_first() else {
+        print_help();
+        return Ok(());
+    };
+    if wants_help(name) {
+        print_help();
+        return Ok(());
+    }
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        bail!("there is no task {name:?}; `cargo xtask --help` lists them");
+    };
+    if rest.iter().any(|word| word == "--help" || word == "-h") {
+        println!("cargo xtask {}: {}\n\n{}", task.name, task.brief, task.help);
+        return Ok(());
+    }
+    (task.run)(rest)
+}
+
+fn print_help() {
+    println!("Development tasks of Bartizan.\n\nUsage: cargo xtask TASK [OPTIONS]\n\nTasks:");
+    for task in TASKS {
+        println!("  {:<6} {}", task.name, task.brief);
+    }
+    println!("\n`cargo xtask TASK --help` says more. New here? Start with `cargo xtask demo`.");
+}
+
+fn sim(args: &[String]) -> Result<()> {
+    let mut words = vec![
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "bartizan-sim",
+        "--",
+    ];
+    words.extend(args.iter().map(String::as_str));
+    shell::cargo(&words, &[])
+}

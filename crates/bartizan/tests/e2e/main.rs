@@ -16,6 +16,7 @@
 mod harness;
 
 mod agreement;
+mod commands;
 mod config_file;
 mod crash;
 mod discovery;

@@ -30,11 +30,11 @@ pub enum Value {
     /// A null of any kind.
     Null,
     /// `*2`, or `~` of RESP3.
-    Array(Vec<Value>),
+    Array(Vec<Self>),
     /// `%2` of RESP3.
-    Map(Vec<(Value, Value)>),
+    Map(Vec<(Self, Self)>),
     /// `>3` of RESP3.
-    Push(Vec<Value>),
+    Push(Vec<Self>),
     /// `#t`, `,1.5` and `(123` of RESP3, as text.
     Other(char, String),
 }

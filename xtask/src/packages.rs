@@ -1,0 +1,70 @@
+//! The programs of others that we need, installed where we know how.
+
+use crate::shell::is_installed;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::Command;
+
+/// The data server that is installed: Redis's, or else Valkey's.
+pub(crate) fn server_program() -> Option<&'static str> {
+    ["redis-server", "valkey-server"]
+        .into_iter()
+        .find(|program| is_installed(program))
+}
+
+/// Makes sure that there is a data server, and returns its name.
+pub(crate) fn ensure_server() -> Result<&'static str> {
+    if let Some(program) = server_program() {
+        return Ok(program);
+    }
+    install(&["redis-server"])?;
+    server_program().context("redis-server is installed but not on the PATH")
+}
+
+/// Makes sure that everything the tests run is there.
+pub(crate) fn ensure_test_programs() -> Result<()> {
+    let packages = ["redis-server", "redis-sentinel", "redis-tools"];
+    let programs = ["redis-server", "redis-sentinel", "redis-cli"];
+    let missing: Vec<&str> = packages
+        .into_iter()
+        .zip(programs)
+        .filter(|(_, program)| !is_installed(program))
+        .map(|(package, _)| package)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        install(&missing)
+    }
+}
+
+/// Installs Debian packages. Their services may start on their default ports; nothing here uses
+/// those.
+fn install(packages: &[&str]) -> Result<()> {
+    let names = packages.join(" ");
+    let debian = Path::new("/etc/debian_version").exists() && is_installed("apt-get");
+    if !debian {
+        bail!("please install {names} (or Valkey's counterpart) and put it on the PATH");
+    }
+    if !nix::unistd::geteuid().is_root() {
+        bail!("please install what is missing: sudo apt-get install {names}");
+    }
+    println!("installing {names}");
+    apt_get(&["update", "-qq"])?;
+    let mut words = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    words.extend(packages);
+    apt_get(&words)
+}
+
+fn apt_get(args: &[&str]) -> Result<()> {
+    let output = Command::new("apt-get")
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .output()
+        .context("apt-get cannot be started")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`apt-get {}` failed: {}", args.join(" "), said.trim());
+    }
+    Ok(())
+}
