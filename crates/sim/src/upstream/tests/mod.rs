@@ -7,4 +7,5 @@ mod failover;
 mod fake;
 mod hazard;
 mod hello;
+mod random;
 mod timing;

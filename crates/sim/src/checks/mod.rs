@@ -1,0 +1,167 @@
+//! The invariants, one property to a file. They see what enters and leaves a Sentinel, what is
+//! on its disk, and nothing of its inside.
+
+use std::fmt;
+
+use bartizan_core::addr::Addr;
+use bartizan_core::ids::RunId;
+use bartizan_core::input::Input;
+use bartizan_core::model::durable::Durable;
+use bartizan_core::output::Output;
+use bartizan_core::time::Mono;
+
+use crate::disk::Disk;
+use crate::groups::Groups;
+use crate::host::Brain;
+use crate::net::Node;
+use crate::sched::At;
+
+/// Where and when something is seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// True time.
+    pub at: At,
+    /// Which Sentinel.
+    pub host: usize,
+    /// Its id.
+    pub id: RunId,
+    /// Its own time.
+    pub mono: Mono,
+    /// Its disk.
+    pub disk: &'a Disk,
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Which process.
+    pub node: Node,
+    /// Its address.
+    pub addr: Addr,
+    /// Its group, if it is a server.
+    pub group: Option<usize>,
+    /// Another cluster's server took its place.
+    pub stranger: bool,
+}
+
+/// What is seen.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// The Sentinel is about to start from this.
+    Boot(&'a Durable),
+    /// This is about to go in.
+    Input(&'a Input),
+    /// This came out; a call with where it goes. PINGs are not shown.
+    Output(&'a Output, Option<&'a Target>),
+    /// All outputs of an input were taken.
+    Drained {
+        /// How many.
+        outputs: u64,
+        /// The next deadline.
+        next: Option<Mono>,
+        /// Whether it was `handle_timeout` that was called.
+        timed: bool,
+        /// To ask questions of.
+        brain: &'a Brain,
+    },
+}
+
+/// A broken invariant, in words; `Ok` when all is well.
+pub type Verdict = Result<(), String>;
+
+/// One property.
+pub trait Check: fmt::Debug {
+    /// Its number in the list of invariants.
+    fn property(&self) -> &'static str;
+
+    /// Looks at one thing.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn see(&mut self, groups: &Groups, scene: &Scene<'_>, seen: &Seen<'_>) -> Verdict;
+}
+
+/// The first invariant that fell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub property: &'static str,
+    /// How.
+    pub text: String,
+    /// When.
+    pub at: At,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.property, self.at, self.text)
+    }
+}
+
+/// All properties of a world.
+#[derive(Debug, Default)]
+pub struct Checks {
+    groups: Groups,
+    all: Vec<Box<dyn Check>>,
+    at: At,
+    broken: Option<Violation>,
+}
+
+impl Checks {
+    /// The properties that hold in a world with these groups.
+    pub fn new(groups: Groups, all: Vec<Box<dyn Check>>) -> Self {
+        Self {
+            groups,
+            all,
+            at: At::default(),
+            broken: None,
+        }
+    }
+
+    /// An address belongs to a group from here on.
+    pub fn add_addr(&mut self, addr: Addr, group: usize) {
+        self.groups.add(addr, group);
+    }
+
+    /// Shows something to all properties. Only the first violation is kept.
+    pub fn see(&mut self, scene: &Scene<'_>, seen: &Seen<'_>) {
+        for check in &mut self.all {
+            if let Err(text) = check.see(&self.groups, scene, seen)
+                && self.broken.is_none()
+            {
+                let text = format!("s{} ({:?}): {text}", scene.host, scene.id);
+                self.broken = Some(Violation {
+                    property: check.property(),
+                    text,
+                    at: scene.at,
+                });
+            }
+        }
+    }
+
+    /// Time went on.
+    pub const fn set_time(&mut self, at: At) {
+        self.at = at;
+    }
+
+    /// The world itself found something wrong.
+    pub fn fail(&mut self, property: &'static str, text: String) {
+        if self.broken.is_none() {
+            self.broken = Some(Violation {
+                property,
+                text,
+                at: self.at,
+            });
+        }
+    }
+
+    /// The violation, if any.
+    pub const fn broken(&self) -> Option<&Violation> {
+        self.broken.as_ref()
+    }
+}
+
+/// The properties that hold in the world of a plan.
+pub fn all_for(_plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
+    Vec::new()
+}

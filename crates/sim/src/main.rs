@@ -1,0 +1,222 @@
+//! `bartizan-sim`: runs, replays and shrinks seeds.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool talks"
+)]
+
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bartizan_sim::plan::Plan;
+use bartizan_sim::run::{Batch, Progress, play, run_batch};
+use bartizan_sim::world::Stats;
+
+const USAGE: &str = "\
+bartizan-sim run [--seeds A..B] [--minutes N] [--threads N] [--upstream N] [--bytes 0|1]
+bartizan-sim replay SEED|FILE [--upstream N] [--bytes 0|1]   every line, and the trace twice
+bartizan-sim shrink SEED|FILE                                a smaller plan with the same violation
+bartizan-sim bench [--seeds A..B]                            virtual seconds a second, one thread
+bartizan-sim election --masters N --lost-within-ms N --delay LOW..HIGH --sentinels N
+                      --upstream N --seeds N                 how long a mass failover takes
+bartizan-sim mutants                                         (feature `mutants`) finds every one
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let args = Args(&words);
+    let done = match words.first().map(String::as_str) {
+        Some("run") => run(args),
+        Some("replay") => replay(args),
+        Some("bench") => bench(args),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(code) => code,
+        Err(text) => {
+            eprint!("{text}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The words of the command line.
+#[derive(Clone, Copy)]
+struct Args<'a>(&'a [String]);
+
+impl Args<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        let at = self.0.iter().position(|word| word == name)?;
+        self.0.get(at + 1).map(String::as_str)
+    }
+
+    fn number(&self, name: &str, otherwise: u64) -> Result<u64, String> {
+        self.text(name).map_or(Ok(otherwise), |text| {
+            text.parse()
+                .map_err(|_| format!("{name} wants a number, not {text}\n"))
+        })
+    }
+
+    fn range(&self, name: &str, otherwise: (u64, u64)) -> Result<(u64, u64), String> {
+        let Some(text) = self.text(name) else {
+            return Ok(otherwise);
+        };
+        let parts = text
+            .split_once("..")
+            .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+        parts.ok_or_else(|| format!("{name} wants A..B, not {text}\n"))
+    }
+
+    /// The seed or the file after the first word.
+    fn plan(&self) -> Result<Plan, String> {
+        let word = self.0.get(1).ok_or(USAGE)?;
+        let plan = match word.parse() {
+            Ok(seed) => Plan::from_seed(seed),
+            Err(_) => {
+                let text =
+                    std::fs::read_to_string(word).map_err(|why| format!("{word}: {why}\n"))?;
+                Plan::parse(&text)?
+            }
+        };
+        self.adjust(plan)
+    }
+
+    fn adjust(&self, mut plan: Plan) -> Result<Plan, String> {
+        plan.params.upstream = self
+            .number("--upstream", plan.params.upstream)?
+            .min(plan.params.sentinels);
+        plan.params.bytes = self.number("--bytes", plan.params.bytes)?;
+        Ok(plan)
+    }
+}
+
+fn run(args: Args<'_>) -> Result<ExitCode, String> {
+    let minutes = args.number("--minutes", 0)?;
+    let from = if minutes > 0 { now_as_seed() } else { 0 };
+    let (from, to) = args.range("--seeds", (from, if minutes > 0 { u64::MAX } else { 1000 }))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let threads = usize::try_from(args.number("--threads", cores)?).unwrap_or(1);
+    args.adjust(Plan::from_seed(from))?;
+    let batch = Batch {
+        from,
+        to,
+        threads,
+        twice_of: 16,
+    };
+    let progress = Progress::default();
+    let started = Instant::now();
+    let until = (minutes > 0).then(|| started + Duration::from_secs(60 * minutes));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let make = |seed| {
+                args.adjust(Plan::from_seed(seed))
+                    .unwrap_or_else(|_| Plan::from_seed(seed))
+            };
+            run_batch(batch, &progress, &make);
+        });
+        let mut told = Instant::now();
+        while !progress.is_stopped() {
+            std::thread::sleep(Duration::from_millis(50));
+            if until.is_some_and(|until| Instant::now() >= until) {
+                progress.stop();
+            }
+            if told.elapsed() >= Duration::from_secs(5) {
+                told = Instant::now();
+                println!("{}", line(&progress, started));
+            }
+        }
+    });
+    println!("{}", line(&progress, started));
+    print!("{}", faults(&progress.stats()));
+    Ok(match progress.first() {
+        Some(outcome) => {
+            print!("{}", outcome.report());
+            ExitCode::from(1)
+        }
+        None => ExitCode::SUCCESS,
+    })
+}
+
+/// New seeds every time: the time of day is as good as any.
+fn now_as_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(1, |now| now.as_secs()) << 20
+}
+
+fn line(progress: &Progress, started: Instant) -> String {
+    let stats = progress.stats();
+    let wall = started.elapsed().as_secs_f64();
+    let hours = stats.virtual_us / 3_600_000_000;
+    let speed = stats.virtual_us as f64 / 1e6 / wall;
+    format!(
+        "{} seeds, {hours} virtual hours ({speed:.0} x real time), {} elections, {} failovers, \
+         {} faults, {} writes ({} lost), {} full resyncs",
+        progress.done.load(Ordering::Relaxed),
+        stats.elections,
+        stats.failovers,
+        stats.faults.values().sum::<u64>(),
+        stats.acknowledged,
+        stats.lost,
+        stats.full_syncs,
+    )
+}
+
+fn faults(stats: &Stats) -> String {
+    let kinds: Vec<String> = stats
+        .faults
+        .iter()
+        .map(|(kind, n)| format!("{kind} {n}"))
+        .collect();
+    format!("faults: {}\n", kinds.join(", "))
+}
+
+fn replay(args: Args<'_>) -> Result<ExitCode, String> {
+    let plan = args.plan()?;
+    let outcome = play(&plan, true);
+    let again = play(&plan, false);
+    println!("{}", outcome.report());
+    if outcome.violation.is_none() {
+        println!("{}\n# plan\n{plan}", outcome.tail);
+    }
+    if again.hash != outcome.hash {
+        println!(
+            "NOT DETERMINISTIC: {:016x} and {:016x}",
+            outcome.hash, again.hash
+        );
+        return Ok(ExitCode::from(1));
+    }
+    println!("the same trace twice: {:016x}", outcome.hash);
+    Ok(if outcome.violation.is_some() {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn bench(args: Args<'_>) -> Result<ExitCode, String> {
+    let (from, to) = args.range("--seeds", (0, 40))?;
+    let mut stats = Stats::default();
+    let started = Instant::now();
+    for seed in from..to {
+        let mut plan = args.adjust(Plan::from_seed(seed))?;
+        (
+            plan.params.sentinels,
+            plan.params.masters,
+            plan.params.replicas,
+        ) = (3, 1, 2);
+        (plan.params.quorum, plan.params.faults_ms) = (2, 900_000);
+        stats.add(&play(&plan, false).stats);
+    }
+    let wall = started.elapsed().as_secs_f64();
+    println!(
+        "{:.0} virtual seconds a second ({} seeds, {:.1} s), {:.0} events a second, {:.0} events a virtual second",
+        stats.virtual_us as f64 / 1e6 / wall,
+        to - from,
+        wall,
+        stats.events as f64 / wall,
+        stats.events as f64 / (stats.virtual_us as f64 / 1e6),
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,49 @@
+//! What travels over connections.
+
+use std::rc::Rc;
+
+use bartizan_core::addr::Addr;
+use bartizan_core::ids::CallId;
+use bartizan_core::input::Answer;
+use bartizan_core::output::Call;
+use bartizan_core::report::Hello;
+
+use crate::replication::{ReplId, Snapshot, StreamItem};
+
+/// One message. A connection carries them in order.
+#[derive(Clone, Debug)]
+pub enum Msg {
+    /// A Sentinel's call, to a server or a peer.
+    Call(CallId, Box<Call>),
+    /// The answer to it.
+    Answer(CallId, Box<Answer>),
+    /// A Pub/Sub message; `None` is anything that is no hello.
+    Heard(Option<Rc<Hello>>),
+    /// A piece of the byte stream, on seeds that talk RESP. The number is the id of the call it
+    /// is about, which real connections carry by order alone.
+    Bytes(CallId, Rc<[u8]>),
+    /// The other side closed or reset the connection.
+    Fin,
+
+    /// Client to Sentinel: where is the master?
+    Where,
+    /// The Sentinel's word.
+    Here(Option<Addr>),
+    /// Client to server: write this number.
+    Write(u64),
+    /// It is written.
+    Wrote(u64),
+    /// It is not: READONLY, LOADING, NOREPLICAS …
+    Refused(u64),
+
+    /// Replica to master: I have this history up to there.
+    Psync(ReplId, u64),
+    /// Master to replica: go on from there; what follows is the difference.
+    Continue(ReplId, Rc<[StreamItem]>, u64),
+    /// Master to replica: a whole data set, on its way for some time.
+    FullSync(Rc<Snapshot>),
+    /// Master to replica: the stream goes on up to this offset.
+    Stream(u64, Option<StreamItem>),
+    /// Replica to master: I have it up to there.
+    Ack(u64),
+}

@@ -1,0 +1,203 @@
+//! What operators do to Sentinels, and what liars tell them.
+
+use std::sync::Arc;
+
+use bartizan_core::addr::Addr;
+use bartizan_core::ids::{Epoch, MasterName, RunId};
+use bartizan_core::limits;
+use bartizan_core::model::configuration::Configuration;
+use bartizan_core::provide::command::{Ask, Command};
+use bartizan_core::report::Hello;
+
+use crate::fault::{Fault, Kind, Who};
+use crate::rand::{Purpose, Stream, id_bytes};
+use crate::world::World;
+
+/// Option and value of `SENTINEL SET`, by the number of the fault.
+const SETTINGS: [(&str, &str); 6] = [
+    ("down-after-milliseconds", "1500"),
+    ("failover-timeout", "7000"),
+    ("parallel-syncs", "3"),
+    ("quorum", "1"),
+    ("down-after-milliseconds", "20000"),
+    ("nonsense", "-1"),
+];
+
+impl World {
+    fn group_of(&self, fault: &Fault) -> Option<usize> {
+        fault.who.iter().find_map(|who| match who {
+            Who::Server(s) => self.servers.get(*s).map(|server| server.group),
+            Who::Sentinel(_) | Who::Client(_) => None,
+        })
+    }
+
+    /// An operator acts.
+    pub(crate) fn operate(&mut self, fault: &Fault) {
+        let Some(group) = self.group_of(fault) else {
+            return;
+        };
+        let Some(name) = self.groups.name(group).cloned() else {
+            return;
+        };
+        let hosts: Vec<usize> = fault
+            .who
+            .iter()
+            .filter_map(|who| {
+                if let Who::Sentinel(h) = who {
+                    Some(*h)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        let Some(first) = hosts.first().copied() else {
+            return;
+        };
+        match fault.kind {
+            Kind::Failover => {
+                for h in hosts {
+                    self.ask(h, Command::Failover { name: name.clone() }, None);
+                }
+            }
+            Kind::Set => {
+                let i = usize::try_from(fault.n).unwrap_or(0) % SETTINGS.len();
+                let Some((option, value)) = SETTINGS.get(i) else {
+                    return;
+                };
+                self.nemesis.options_changed = true;
+                self.set(first, &name, option, value);
+            }
+            Kind::ResetMaster => {
+                self.ask(
+                    first,
+                    Command::Reset {
+                        pattern: Arc::from(name.as_str()),
+                    },
+                    None,
+                );
+            }
+            Kind::Remonitor => self.ask(first, Command::Remove { name }, None),
+            Kind::Flush => self.ask(first, Command::FlushConfig, None),
+            Kind::Lie => self.lie(first, group, &name, fault),
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, h: usize, name: &MasterName, option: &str, value: &str) {
+        let words = vec![Arc::from(option), Arc::from(value)];
+        self.ask(
+            h,
+            Command::Set {
+                name: name.clone(),
+                words,
+            },
+            None,
+        );
+    }
+
+    /// MONITOR after REMOVE, with the address that the servers themselves call master.
+    pub(crate) fn monitor_again(&mut self, fault: &Fault) {
+        let Some(Who::Sentinel(h)) = fault.who.first().copied() else {
+            return;
+        };
+        let Some(group) = self.group_of(fault) else {
+            return;
+        };
+        let Some(name) = self.groups.name(group).cloned() else {
+            return;
+        };
+        let mine = || self.servers.iter().filter(|server| server.group == group);
+        let Some(server) = mine()
+            .find(|server| server.is_master() && server.up)
+            .or_else(|| mine().next())
+        else {
+            return;
+        };
+        let (host, port) = (Some(server.addr.host.clone()), i64::from(server.addr.port));
+        let quorum = i64::try_from(self.plan.params.quorum).unwrap_or(1);
+        self.ask(
+            h,
+            Command::Monitor {
+                name: name.clone(),
+                host,
+                port,
+                quorum,
+            },
+            None,
+        );
+        self.usual_options(h, &name);
+    }
+
+    fn usual_options(&mut self, h: usize, name: &MasterName) {
+        let params = self.plan.params.clone();
+        for (option, value) in [
+            ("down-after-milliseconds", params.down_after_ms),
+            ("failover-timeout", params.failover_timeout_ms),
+            ("parallel-syncs", params.parallel_syncs),
+            ("quorum", params.quorum),
+        ] {
+            self.set(h, name, option, &value.to_string());
+        }
+    }
+
+    /// Everybody gets the options of the plan back.
+    pub(crate) fn restore_options(&mut self) {
+        if !self.nemesis.options_changed {
+            return;
+        }
+        for h in 0..self.hosts.len() {
+            for group in 0..self.groups.len() {
+                if let Some(name) = self.groups.name(group).cloned() {
+                    self.usual_options(h, &name);
+                }
+            }
+        }
+    }
+
+    /// Somebody who can reach a Sentinel's port tells it nonsense.
+    fn lie(&mut self, h: usize, group: usize, name: &MasterName, fault: &Fault) {
+        let peer = (h + 1) % self.hosts.len().max(1);
+        let Some((id, from)) = self
+            .hosts
+            .get(peer)
+            .map(|host| (host.id, host.addr.clone()))
+        else {
+            return;
+        };
+        let Some(addr) = self
+            .servers
+            .iter()
+            .find(|s| s.group == group)
+            .map(|s| s.addr.clone())
+        else {
+            return;
+        };
+        let huge = Epoch::new(limits::LARGEST_EPOCH);
+        let hello = |master: MasterName, epoch: Epoch, addr: Addr| Hello {
+            from: from.clone(),
+            id,
+            current_epoch: epoch,
+            master,
+            configuration: Configuration { epoch, addr },
+        };
+        let stranger = RunId::from_random(id_bytes(
+            Stream::new(self.plan.seed, Purpose::Ids),
+            fault.at_ms,
+        ));
+        let command = match fault.n {
+            0 => Command::Publish { hello: None },
+            1 => Command::Publish {
+                hello: Some(hello(name.clone(), huge, addr)),
+            },
+            2 => Command::Ask(Ask {
+                addr: Some(addr),
+                epoch: None,
+                candidate: Some(stranger),
+            }),
+            _ => Command::Publish {
+                hello: Some(hello(MasterName::new("nobody"), Epoch::new(77), addr)),
+            },
+        };
+        self.ask(h, command, None);
+    }
+}

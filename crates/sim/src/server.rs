@@ -1,0 +1,297 @@
+//! A model Redis server: what a Sentinel can see of one, and the data that a failover can lose.
+
+use std::sync::Arc;
+
+use bartizan_core::addr::Addr;
+use bartizan_core::ids::RunId;
+use bartizan_core::input::Answer;
+use bartizan_core::output::{Call, ReplicaOf};
+use bartizan_core::report::{Info, Role};
+use bartizan_core::time::Span;
+
+use crate::net::{ConnId, Node};
+use crate::replication::{History, ReplId};
+use crate::sched::At;
+
+/// Where a server stands in replication.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// `role:master`
+    Master,
+    /// `role:slave`
+    Replica {
+        /// Whom it was told to follow.
+        of: Addr,
+        /// Whether it does.
+        link: Link,
+    },
+}
+
+/// A replica's link to its master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Not up since then; a connection may be on its way.
+    Down {
+        /// Since when.
+        since: At,
+        /// The attempt under way.
+        conn: Option<ConnId>,
+    },
+    /// Up; the master was heard of then.
+    Up {
+        /// Over which connection.
+        conn: ConnId,
+        /// When the master last sent anything.
+        heard: At,
+    },
+}
+
+/// A replica as its master sees it.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    /// Over which connection.
+    pub conn: ConnId,
+    /// Which process.
+    pub node: Node,
+    /// How far it has the stream.
+    pub acked: u64,
+    /// When it last said so.
+    pub heard: At,
+}
+
+/// What is wrong with a server that is up.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble {
+    /// `-LOADING` until then.
+    pub loading_until: At,
+    /// `-BUSY` until then, or until somebody sends SCRIPT KILL.
+    pub busy_until: At,
+    /// `-MISCONF`: the last background save failed.
+    pub misconf: bool,
+    /// `-NOAUTH`: somebody changed the password.
+    pub noauth: bool,
+    /// `-NOPERM`: somebody took rights away.
+    pub noperm: bool,
+    /// INFO lacks lines.
+    pub info_cut: bool,
+    /// The replication link cannot be made.
+    pub no_replication: bool,
+    /// Full resyncs take this much longer, in milliseconds.
+    pub slow_sync_ms: u64,
+    /// Another cluster's server listens at this address.
+    pub stranger: bool,
+}
+
+/// What is left of the data set after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// `SHUTDOWN SAVE`: everything, with the replication id as the second one.
+    Saved,
+    /// Killed with an append-only file: the data, but no place in history.
+    Kept,
+    /// No persistence: an empty data set.
+    Empty,
+}
+
+/// A server process.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its place among all processes.
+    pub node: Node,
+    /// The group it was set up in.
+    pub group: usize,
+    /// Where it listens.
+    pub addr: Addr,
+    /// Changes when the process restarts.
+    pub run_id: RunId,
+    /// Counts the starts; events of an earlier life find nobody.
+    pub life: u32,
+    /// Whether the process runs.
+    pub up: bool,
+    /// SIGSTOP until then.
+    pub hung_until: At,
+    /// Master or replica. Survives restarts, since the transaction rewrites the file.
+    pub standing: Standing,
+    /// The data set.
+    pub history: History,
+    /// Replicas connected to it.
+    pub attached: Vec<Attached>,
+    /// Full resyncs being transferred.
+    pub transfers: Vec<(u32, ConnId, Node)>,
+    /// Counts the transfers.
+    pub transfer: u32,
+    /// Subscribers to the hello channel.
+    pub subscribers: Vec<ConnId>,
+    /// `replica-priority`
+    pub priority: u32,
+    /// `replica-announced`
+    pub announced: bool,
+    /// `min-replicas-to-write`
+    pub min_replicas: usize,
+    /// What is wrong with it.
+    pub trouble: Trouble,
+    /// Its own timer's count, for what happens every tenth second.
+    pub ticks: u64,
+    /// When it last took a command that changed its role.
+    pub turned: At,
+}
+
+impl Server {
+    /// A server that has just been set up.
+    pub fn new(node: Node, group: usize, addr: Addr, run_id: RunId, standing: Standing) -> Self {
+        let history = History::empty(ReplId(u64::from(u32::MAX) + node as u64));
+        Self {
+            node,
+            group,
+            addr,
+            run_id,
+            life: 0,
+            up: true,
+            hung_until: At::default(),
+            standing,
+            history,
+            attached: Vec::new(),
+            transfers: Vec::new(),
+            transfer: 0,
+            subscribers: Vec::new(),
+            priority: 100,
+            announced: true,
+            min_replicas: 0,
+            trouble: Trouble::default(),
+            ticks: 0,
+            turned: At::default(),
+        }
+    }
+
+    /// Whether it says `role:master`.
+    pub const fn is_master(&self) -> bool {
+        matches!(self.standing, Standing::Master)
+    }
+
+    /// Whether it follows this address with its link up.
+    pub fn follows(&self, addr: &Addr) -> bool {
+        matches!(&self.standing, Standing::Replica { of, link: Link::Up { .. } } if of == addr)
+    }
+
+    /// What it answers instead of doing the call, if anything (spec §5.5).
+    pub fn refusal(&self, now: At, call: &Call) -> Option<Answer> {
+        let trouble = &self.trouble;
+        let error = |text: &str| Some(Answer::Error(Arc::from(text)));
+        if trouble.noauth {
+            return error("NOAUTH Authentication required.");
+        }
+        if trouble.noperm && !matches!(call, Call::Ping) {
+            return error("NOPERM User default has no permissions to run this command");
+        }
+        if now < trouble.loading_until && !matches!(call, Call::Info | Call::Publish(_)) {
+            return Some(Answer::Loading);
+        }
+        if now < trouble.busy_until && !matches!(call, Call::ScriptKill) {
+            return Some(Answer::Busy);
+        }
+        match call {
+            Call::Ping if trouble.misconf && self.is_master() => {
+                error("MISCONF Errors writing to the AOF file: No space left on device")
+            }
+            Call::Ask { .. } => error("ERR unknown command 'SENTINEL'"),
+            Call::ScriptKill if now >= trouble.busy_until => {
+                error("NOTBUSY No scripts in execution right now.")
+            }
+            _ => None,
+        }
+    }
+
+    /// What INFO says. `address_of` gives the address of an attached replica.
+    pub fn info(&self, now: At, address_of: impl Fn(Node) -> Option<Addr>) -> Info {
+        let mut info = Info {
+            run_id: Some(self.run_id),
+            priority: Some(self.priority),
+            announced: Some(self.announced),
+            ..Info::default()
+        };
+        match &self.standing {
+            Standing::Master => info.role = Some(Role::Master),
+            Standing::Replica { of, link } => {
+                info.role = Some(Role::Replica);
+                info.master = Some(of.clone());
+                info.offset = Some(self.history.offset);
+                match link {
+                    Link::Up { .. } => info.master_link_up = true,
+                    Link::Down { since, .. } => {
+                        // Redis counts whole seconds.
+                        info.master_link_down_for = Span::secs(now.since(*since) / 1_000_000);
+                    }
+                }
+            }
+        }
+        // Redis prints `slaveN:` for replicas of replicas too; Sentinel reads them on masters.
+        info.replicas = self
+            .attached
+            .iter()
+            .filter_map(|a| address_of(a.node))
+            .collect();
+        if self.trouble.info_cut {
+            (info.role, info.priority, info.offset) = (None, None, None);
+            info.replicas.clear();
+        }
+        info
+    }
+
+    /// Takes a new place in replication; `false` when it had it already.
+    pub fn turn(&mut self, now: At, to: &ReplicaOf, fresh: ReplId) -> bool {
+        match (to, &self.standing) {
+            (ReplicaOf::NoOne, Standing::Master) => return false,
+            (ReplicaOf::Master(addr), Standing::Replica { of, .. }) if of == addr => return false,
+            (ReplicaOf::NoOne, Standing::Replica { .. }) => {
+                self.standing = Standing::Master;
+                self.history.fork(fresh);
+            }
+            (ReplicaOf::Master(addr), _) => {
+                let link = Link::Down {
+                    since: now,
+                    conn: None,
+                };
+                self.standing = Standing::Replica {
+                    of: addr.clone(),
+                    link,
+                };
+            }
+        }
+        self.turned = now;
+        true
+    }
+
+    /// Starts again after the process ended.
+    pub fn start(&mut self, now: At, run_id: RunId, data: Data, fresh: ReplId) {
+        self.up = true;
+        self.run_id = run_id;
+        self.attached.clear();
+        self.transfers.clear();
+        self.subscribers.clear();
+        match data {
+            Data::Saved if self.is_master() => self.history.fork(fresh),
+            Data::Saved => {}
+            Data::Kept => {
+                self.history.id = fresh;
+                self.history.second = None;
+                self.history.backlog_from = self.history.offset;
+            }
+            Data::Empty => self.history = History::empty(fresh),
+        }
+        if let Standing::Replica { link, .. } = &mut self.standing {
+            *link = Link::Down {
+                since: now,
+                conn: None,
+            };
+        }
+    }
+
+    /// How many replicas have been heard of within the ten seconds of `min-replicas-max-lag`.
+    pub fn good_replicas(&self, now: At) -> usize {
+        const MAX_LAG_US: u64 = 10_000_000;
+        self.attached
+            .iter()
+            .filter(|a| now.since(a.heard) <= MAX_LAG_US)
+            .count()
+    }
+}

@@ -1,0 +1,443 @@
+//! What happens at a model server: calls, replication, its own timer.
+
+use std::rc::Rc;
+
+use bartizan_core::ids::{CallId, RunId};
+use bartizan_core::input::{Answer, LinkError};
+use bartizan_core::output::{Call, ReplicaOf};
+use bartizan_core::report::Hello;
+
+use crate::msg::Msg;
+use crate::net::{ConnId, Kind, Node, Side};
+use crate::rand::{Purpose, Stream, id_bytes};
+use crate::replication::{ReplId, StreamItem};
+use crate::sched::Ev;
+use crate::server::{Attached, Data, Link, Standing};
+use crate::world::World;
+
+/// `repl-timeout`
+const REPL_TIMEOUT_US: u64 = 60_000_000;
+/// `repl-ping-replica-period`, in ticks of a second.
+const PING_EVERY: u64 = 10;
+/// Bytes of a PING in the stream.
+const PING_SIZE: u64 = 14;
+
+impl World {
+    /// A connection to a server stands; on a subscription the SUBSCRIBE comes with it.
+    pub(crate) fn server_accepts(&mut self, s: usize, conn: ConnId, kind: Kind) {
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        if kind == Kind::PubSub {
+            if server.trouble.noauth || server.trouble.noperm {
+                // An error reply to SUBSCRIBE closes the link (spec §5.2).
+                return self.net.close(&mut self.sched, conn, Side::Far);
+            }
+            server.subscribers.push(conn);
+        }
+    }
+
+    /// Something arrives at a server from whoever connected to it.
+    pub(crate) fn server_serves(&mut self, s: usize, conn: ConnId, from: Node, msg: Msg) {
+        match msg {
+            Msg::Call(call, what) => self.server_call(s, conn, call, *what),
+            Msg::Write(n) => self.server_write(s, conn, n),
+            Msg::Psync(id, offset) => self.server_psync(s, conn, from, id, offset),
+            Msg::Ack(offset) => {
+                let now = self.sched.now();
+                let Some(server) = self.servers.get_mut(s) else {
+                    return;
+                };
+                if let Some(replica) = server.attached.iter_mut().find(|a| a.conn == conn) {
+                    (replica.acked, replica.heard) = (offset, now);
+                }
+            }
+            Msg::Fin => {
+                let Some(server) = self.servers.get_mut(s) else {
+                    return;
+                };
+                server.subscribers.retain(|sub| *sub != conn);
+                server.attached.retain(|replica| replica.conn != conn);
+                server.transfers.retain(|(_, to, _)| *to != conn);
+            }
+            _ => {}
+        }
+    }
+
+    fn server_call(&mut self, s: usize, conn: ConnId, call: CallId, what: Call) {
+        let now = self.sched.now();
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let answer = match server.refusal(now, &what) {
+            Some(refusal) => refusal,
+            None => match what {
+                Call::Ping => Answer::Pong,
+                Call::Info => {
+                    let info = server.info(now, |node| self.addresses.get(node).cloned());
+                    Answer::Info(Box::new(info))
+                }
+                Call::Publish(hello) => {
+                    self.publish(s, Rc::new(hello));
+                    Answer::Done
+                }
+                Call::Reconfigure(to) => {
+                    self.reconfigure(s, &to, Some(conn));
+                    Answer::Done
+                }
+                Call::ScriptKill => {
+                    server.trouble.busy_until = now;
+                    Answer::Done
+                }
+                Call::Ask { .. } => Answer::Unexpected,
+            },
+        };
+        let answer = self.codec.answer(&mut self.checks, answer);
+        self.net.send(
+            &mut self.sched,
+            conn,
+            Side::Near,
+            Msg::Answer(call, Box::new(answer)),
+        );
+    }
+
+    /// A PUBLISH: to the server's own subscribers, and on a master into the stream.
+    fn publish(&mut self, s: usize, hello: Rc<Hello>) {
+        let Some(server) = self.servers.get(s) else {
+            return;
+        };
+        for sub in &server.subscribers {
+            self.net.send(
+                &mut self.sched,
+                *sub,
+                Side::Near,
+                Msg::Heard(Some(Rc::clone(&hello))),
+            );
+        }
+        if server.is_master() {
+            self.stream(s, StreamItem::Hello(hello));
+        }
+    }
+
+    /// Something is added to the stream of a server and goes down to its replicas.
+    fn stream(&mut self, s: usize, item: StreamItem) {
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        server.history.push(&item);
+        for replica in &server.attached {
+            let msg = Msg::Stream(server.history.offset, Some(item.clone()));
+            self.net
+                .send(&mut self.sched, replica.conn, Side::Near, msg);
+        }
+    }
+
+    fn server_write(&mut self, s: usize, conn: ConnId, n: u64) {
+        let now = self.sched.now();
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let trouble = &server.trouble;
+        let able = server.is_master()
+            && now >= trouble.loading_until
+            && now >= trouble.busy_until
+            && !(trouble.misconf || trouble.noauth || trouble.noperm)
+            && server.good_replicas(now) >= server.min_replicas;
+        let msg = if able { Msg::Wrote(n) } else { Msg::Refused(n) };
+        if able {
+            self.stream(s, StreamItem::Write(n));
+        }
+        self.net.send(&mut self.sched, conn, Side::Near, msg);
+    }
+
+    /// A server takes a new place in replication, and its clients are killed (spec §10.3).
+    pub(crate) fn reconfigure(&mut self, s: usize, to: &ReplicaOf, by: Option<ConnId>) {
+        let now = self.sched.now();
+        let fresh = self.fresh_id();
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let node = server.node;
+        let old_link = match &server.standing {
+            Standing::Replica {
+                link: Link::Up { conn, .. },
+                ..
+            } => Some(*conn),
+            Standing::Replica {
+                link: Link::Down { conn, .. },
+                ..
+            } => *conn,
+            Standing::Master => None,
+        };
+        let turned = server.turn(now, to, fresh);
+        let what = match to {
+            ReplicaOf::NoOne => "becomes a master".to_owned(),
+            ReplicaOf::Master(addr) => format!("follows {addr}"),
+        };
+        if turned {
+            self.trace.server(now, s, &what);
+            // The stream changes its id, so everybody below has to ask again.
+            server.attached.clear();
+            server.transfers.clear();
+            if let Some(conn) = old_link {
+                self.net.close(&mut self.sched, conn, Side::Near);
+            }
+        }
+        server.subscribers.clear();
+        for (conn, side) in self.net.of_node(node) {
+            let Some(kind) = self.net.get(conn).map(|c| c.kind) else {
+                continue;
+            };
+            let killed = match kind {
+                Kind::Command | Kind::Client | Kind::PubSub => Some(conn) != by,
+                Kind::Replication => turned,
+                Kind::Query => false,
+            };
+            if killed && side == Side::Far {
+                self.net.close(&mut self.sched, conn, side);
+            }
+        }
+        self.armed_promotion(s, to);
+    }
+
+    fn server_psync(&mut self, s: usize, conn: ConnId, from: Node, id: ReplId, offset: u64) {
+        let now = self.sched.now();
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let linked = match &server.standing {
+            Standing::Master => true,
+            Standing::Replica { link, .. } => matches!(link, Link::Up { .. }),
+        };
+        if !linked || now < server.trouble.loading_until || server.trouble.noauth {
+            return self.net.close(&mut self.sched, conn, Side::Far);
+        }
+        if let Some(items) = server.history.difference(id, offset) {
+            let msg = Msg::Continue(server.history.id, items, server.history.offset);
+            server.attached.push(Attached {
+                conn,
+                node: from,
+                acked: offset,
+                heard: now,
+            });
+            self.stats.partial_syncs += 1;
+            return self.net.send(&mut self.sched, conn, Side::Near, msg);
+        }
+        server.transfer += 1;
+        server.transfers.push((server.transfer, conn, from));
+        let slow = server.trouble.slow_sync_ms;
+        let ev = Ev::SyncDone(s, server.life, server.transfer);
+        self.sched
+            .after_ms(self.plan.params.full_sync_ms + slow, ev);
+    }
+
+    /// The transfer of a full resync ends; the replica throws away what it had.
+    pub(crate) fn server_transferred(&mut self, s: usize, life: u32, transfer: u32) {
+        let now = self.sched.now();
+        let Some(server) = self.servers.get_mut(s).filter(|server| server.life == life) else {
+            return;
+        };
+        let Some(at) = server.transfers.iter().position(|(n, _, _)| *n == transfer) else {
+            return;
+        };
+        let (_, conn, node) = server.transfers.swap_remove(at);
+        let snapshot = Rc::new(server.history.snapshot());
+        server.attached.push(Attached {
+            conn,
+            node,
+            acked: 0,
+            heard: now,
+        });
+        self.stats.full_syncs += 1;
+        self.net
+            .send(&mut self.sched, conn, Side::Near, Msg::FullSync(snapshot));
+    }
+
+    /// A server's connection to its master stands, or could not be made.
+    pub(crate) fn server_opened(&mut self, s: usize, conn: ConnId, why_not: Option<LinkError>) {
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let Standing::Replica {
+            link: Link::Down { conn: ours, .. },
+            ..
+        } = &mut server.standing
+        else {
+            return self.net.close(&mut self.sched, conn, Side::Near);
+        };
+        if *ours != Some(conn) {
+            return self.net.close(&mut self.sched, conn, Side::Near);
+        }
+        if why_not.is_some() {
+            *ours = None;
+            return;
+        }
+        let msg = Msg::Psync(server.history.id, server.history.offset);
+        self.net.send(&mut self.sched, conn, Side::Far, msg);
+    }
+
+    /// Something arrives at a replica from its master.
+    pub(crate) fn replica_hears(&mut self, s: usize, conn: ConnId, msg: Msg) {
+        let now = self.sched.now();
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let Standing::Replica { link, .. } = &mut server.standing else {
+            return;
+        };
+        let ours = match link {
+            Link::Down { conn: waiting, .. } => *waiting == Some(conn),
+            Link::Up { conn: current, .. } => *current == conn,
+        };
+        if !ours {
+            return;
+        }
+        match msg {
+            Msg::Continue(id, items, offset) => {
+                *link = Link::Up { conn, heard: now };
+                server.history.catch_up(id, &items, offset);
+            }
+            Msg::FullSync(snapshot) => {
+                *link = Link::Up { conn, heard: now };
+                server.history.replace(&snapshot);
+                // Replicas of this one have to start over with the new data set.
+                let below: Vec<ConnId> = server.attached.drain(..).map(|a| a.conn).collect();
+                for conn in below {
+                    self.net.close(&mut self.sched, conn, Side::Far);
+                }
+            }
+            Msg::Stream(offset, item) => {
+                *link = Link::Up { conn, heard: now };
+                self.pass_down(s, offset, item);
+            }
+            Msg::Fin => {
+                *link = Link::Down {
+                    since: now,
+                    conn: None,
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn pass_down(&mut self, s: usize, offset: u64, item: Option<StreamItem>) {
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        if let Some(item) = &item {
+            server.history.push(item);
+        }
+        server.history.offset = offset;
+        for replica in &server.attached {
+            let msg = Msg::Stream(offset, item.clone());
+            self.net
+                .send(&mut self.sched, replica.conn, Side::Near, msg);
+        }
+        if let Some(StreamItem::Hello(hello)) = item {
+            for sub in &server.subscribers {
+                self.net.send(
+                    &mut self.sched,
+                    *sub,
+                    Side::Near,
+                    Msg::Heard(Some(Rc::clone(&hello))),
+                );
+            }
+        }
+    }
+
+    /// A server's timer, once a second.
+    pub(crate) fn server_tick(&mut self, s: usize, life: u32) {
+        const PERIOD_US: u64 = 1_000_000;
+        let now = self.sched.now();
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        if server.life != life || !server.up {
+            return;
+        }
+        if now < server.hung_until {
+            return self.sched.at(server.hung_until, Ev::ServerTick(s, life));
+        }
+        self.sched.after_us(PERIOD_US, Ev::ServerTick(s, life));
+        server.ticks += 1;
+        if server.is_master() && server.ticks % PING_EVERY == 0 {
+            server.history.offset += PING_SIZE;
+            for replica in &server.attached {
+                let msg = Msg::Stream(server.history.offset, None);
+                self.net
+                    .send(&mut self.sched, replica.conn, Side::Near, msg);
+            }
+        }
+        let silent = |a: &Attached| now.since(a.heard) > REPL_TIMEOUT_US;
+        for gone in server.attached.iter().filter(|a| silent(a)) {
+            self.net.close(&mut self.sched, gone.conn, Side::Far);
+        }
+        server.attached.retain(|a| !silent(a));
+        self.replica_tick(s);
+    }
+
+    fn replica_tick(&mut self, s: usize) {
+        let now = self.sched.now();
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let offset = server.history.offset;
+        let held = server.trouble.no_replication || now < server.trouble.loading_until;
+        let Standing::Replica { of, link } = &mut server.standing else {
+            return;
+        };
+        match *link {
+            Link::Up { conn, heard } if held || now.since(heard) > REPL_TIMEOUT_US => {
+                *link = Link::Down {
+                    since: now,
+                    conn: None,
+                };
+                self.net.close(&mut self.sched, conn, Side::Near);
+            }
+            Link::Up { conn, .. } => {
+                self.net
+                    .send(&mut self.sched, conn, Side::Far, Msg::Ack(offset))
+            }
+            Link::Down { conn: None, since } if !held => {
+                let (node, of) = (server.node, of.clone());
+                let to = self.node_at(&of);
+                let conn = self
+                    .net
+                    .open(&mut self.sched, node, to, Kind::Replication, s as u64);
+                self.set_link(
+                    s,
+                    Link::Down {
+                        since,
+                        conn: Some(conn),
+                    },
+                );
+            }
+            Link::Down { .. } => {}
+        }
+    }
+
+    fn set_link(&mut self, s: usize, new: Link) {
+        if let Some(Standing::Replica { link, .. }) =
+            self.servers.get_mut(s).map(|s| &mut s.standing)
+        {
+            *link = new;
+        }
+    }
+
+    /// Starts a server's process.
+    pub(crate) fn boot_server(&mut self, s: usize, data: Data) {
+        let now = self.sched.now();
+        let fresh = self.fresh_id();
+        let ids = Stream::new(self.plan.seed, Purpose::Ids).of(1 << 32 | s as u64);
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        server.life += 1;
+        let run_id = RunId::from_random(id_bytes(ids, u64::from(server.life)));
+        server.start(now, run_id, data, fresh);
+        let load = Stream::new(self.plan.seed, Purpose::Replication).of(s as u64);
+        let load_ms = load.range(u64::from(server.life), 5, 800);
+        server.trouble.loading_until = now.plus_ms(load_ms).max(server.trouble.loading_until);
+        self.sched.after_ms(load_ms, Ev::ServerTick(s, server.life));
+    }
+}
