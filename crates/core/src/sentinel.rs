@@ -18,7 +18,6 @@ use crate::model::gate::{Gate, Promise};
 use crate::model::master::{About, Master};
 use crate::monitor::hello::{self, Masters};
 use crate::monitor::link::{Owner, Pending};
-use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::notify::script;
 use crate::output::{Call, LinkKind, Output};
@@ -195,7 +194,7 @@ impl Sentinel {
 
     /// Switches a deliberate bug on, for the simulator to find.
     #[cfg(feature = "mutants")]
-    pub fn infect(&mut self, mutant: Mutant) {
+    pub fn infect(&mut self, mutant: crate::mutant::Mutant) {
         self.cx.mutant = Some(mutant);
     }
 
