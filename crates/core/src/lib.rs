@@ -2,10 +2,15 @@
 //! no async, no dependencies. The same code runs in the product and in the simulator.
 
 pub mod addr;
+pub(crate) mod ctx;
+pub(crate) mod failover;
+pub mod glob;
 pub mod ids;
 pub mod input;
 pub mod limits;
 pub mod model;
+pub(crate) mod monitor;
+pub mod mutant;
 pub mod notify;
 pub mod output;
 pub mod provide;

@@ -21,3 +21,5 @@ pub const LARGEST_EPOCH: u64 = i64::MAX as u64;
 /// How far above our own an epoch may be to be believed. A real fleet moves by ones; one shouted
 /// number must not use up the epochs of the future.
 pub const EPOCH_LEAP: u64 = 1 << 32;
+/// The same on a link to a peer, which all masters share.
+pub const PENDING_CALLS_OF_PEER: usize = 20_000;

@@ -2,3 +2,7 @@
 
 pub mod configuration;
 pub mod durable;
+pub(crate) mod gate;
+pub(crate) mod master;
+pub(crate) mod peer;
+pub(crate) mod server;

@@ -1,6 +1,9 @@
 //! What people can ask.
 
+pub(crate) mod change;
 pub mod command;
+pub(crate) mod instance;
 pub mod options;
 pub mod query;
 pub mod reply;
+pub(crate) mod set;

@@ -1,0 +1,288 @@
+//! What every decision may use: the moment, randomness, options, and the way out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::addr::{Addr, Host};
+use crate::ids::{CallId, Epoch, LinkId, MasterName, RunId};
+use crate::limits;
+use crate::model::gate::Gate;
+use crate::model::peer::PeerLink;
+use crate::monitor::link::Owner;
+use crate::mutant::Mutant;
+use crate::notify::event::{Event, EventKind, Level};
+use crate::notify::script::Scripts;
+use crate::output::Output;
+use crate::provide::options::{Credentials, GlobalOptions, MasterOptions, Periods};
+use crate::rng::Rng;
+use crate::time::{Mono, Span};
+
+/// The part of a Sentinel that all its masters share.
+#[derive(Debug)]
+pub(crate) struct Ctx {
+    pub(crate) now: Mono,
+    pub(crate) me: RunId,
+    pub(crate) port: u16,
+    pub(crate) own_password: Option<Credentials>,
+    pub(crate) options: GlobalOptions,
+    pub(crate) periods: Periods,
+    pub(crate) rng: Rng,
+    pub(crate) epochs: Epochs,
+    pub(crate) hosts: Hosts,
+    pub(crate) out: Outbox,
+    pub(crate) gate: Gate,
+    /// One link per peer, whatever number of masters it watches with us.
+    pub(crate) peers: BTreeMap<RunId, PeerLink>,
+    pub(crate) scripts: Scripts,
+    pub(crate) tilt: Option<Mono>,
+    pub(crate) crash: CrashPlan,
+    pub(crate) mutant: Option<Mutant>,
+}
+
+/// Where `SENTINEL SIMULATE-FAILURE` wants the process to die (spec §10.9).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CrashPlan {
+    pub(crate) after_election: bool,
+    pub(crate) after_promotion: bool,
+}
+
+impl Ctx {
+    /// Emits an event that concerns a master, and runs its notification script for a warning.
+    pub(crate) fn master_event(
+        &mut self,
+        kind: EventKind,
+        payload: String,
+        name: &MasterName,
+        options: &MasterOptions,
+    ) {
+        let payload = cut(payload);
+        if kind.level() == Level::Warning
+            && let Some(path) = &options.notification_script
+        {
+            let argv = vec![path.to_string(), kind.name().to_owned(), payload.clone()];
+            self.scripts.queue(argv, self.now);
+        }
+        self.out.push(Output::Event(Event {
+            kind,
+            payload,
+            master: Some(name.clone()),
+        }));
+    }
+
+    /// Emits an event that is tied to no instance.
+    pub(crate) fn event(&mut self, kind: EventKind, payload: String) {
+        self.out.push(Output::Event(Event {
+            kind,
+            payload: cut(payload),
+            master: None,
+        }));
+    }
+
+    /// Writes a line to the log alone.
+    pub(crate) fn log(&mut self, level: Level, text: String) {
+        self.out.push(Output::Log { level, text });
+    }
+
+    /// Takes over a newer epoch that a peer told us. What nobody could have reached is ignored:
+    /// one shouted number must not use up the future (spec §17, epoch −1).
+    pub(crate) fn hear_epoch(&mut self, epoch: Epoch) {
+        let current = self.epochs.current.get();
+        let believable = epoch.get() <= limits::LARGEST_EPOCH
+            && epoch.get() - current.min(epoch.get()) <= limits::EPOCH_LEAP;
+        if epoch > self.epochs.current && believable {
+            self.raise_epoch(epoch);
+        }
+    }
+
+    /// Makes `epoch` the current one, which is higher.
+    pub(crate) fn raise_epoch(&mut self, epoch: Epoch) {
+        self.epochs.current = epoch;
+        self.gate.touch();
+        self.event(EventKind::NewEpoch, epoch.to_string());
+    }
+
+    /// Whether a deliberate bug is switched on; never in the product.
+    pub(crate) fn is_mutant(&self, mutant: Mutant) -> bool {
+        cfg!(feature = "mutants") && self.mutant == Some(mutant)
+    }
+
+    /// What to authenticate with on peers: `sentinel-pass`, else our own password (spec §5.2).
+    pub(crate) fn peer_credentials(&self) -> Option<Credentials> {
+        match &self.options.sentinel_pass {
+            Some(password) => Some(Credentials {
+                user: self.options.sentinel_user.clone(),
+                password: password.clone(),
+            }),
+            None => self.own_password.clone(),
+        }
+    }
+
+    /// The form in which an address is told to others: the IP, or the name where that is wanted.
+    pub(crate) fn shown(&self, host: &Host) -> String {
+        match (host, self.hosts.ip(host)) {
+            (Host::Name(name), Some(ip)) if !self.options.announce_hostnames => {
+                let _ = name;
+                ip.to_string()
+            }
+            (host, _) => host.to_string(),
+        }
+    }
+
+    /// `ip port` in the form in which it is told to others.
+    pub(crate) fn shown_pair(&self, addr: &Addr) -> String {
+        format!("{} {}", self.shown(&addr.host), addr.port)
+    }
+
+    /// The address in the form in which it is told to others.
+    pub(crate) fn shown_addr(&self, addr: &Addr) -> Addr {
+        match self.hosts.ip(&addr.host) {
+            Some(ip) if !self.options.announce_hostnames => Addr::new(Host::Ip(ip), addr.port),
+            _ => addr.clone(),
+        }
+    }
+}
+
+fn cut(mut payload: String) -> String {
+    if payload.len() > limits::EVENT_PAYLOAD {
+        let end = (0..=limits::EVENT_PAYLOAD)
+            .rev()
+            .find(|&i| payload.is_char_boundary(i));
+        payload.truncate(end.unwrap_or(0));
+    }
+    payload
+}
+
+/// The epochs that all masters share.
+#[derive(Debug)]
+pub(crate) struct Epochs {
+    /// The newest that we know of.
+    pub(crate) current: Epoch,
+    /// The newest that is on our disk: the only one that others hear of.
+    pub(crate) synced: Epoch,
+    /// The epoch we opened last by standing, and when. Masters that are lost together stand
+    /// together under one epoch, so that the votes for one do not outdate those for another.
+    pub(crate) term: Option<(Epoch, Mono)>,
+}
+
+impl Epochs {
+    /// How long an epoch that we opened serves further elections.
+    const TERM: Span = Span::ms(1000);
+
+    /// Our own running term, if nobody has gone beyond it.
+    pub(crate) fn shared_term(&self, now: Mono) -> Option<Epoch> {
+        self.term
+            .filter(|(epoch, opened)| *epoch == self.current && now.since(*opened) < Self::TERM)
+            .map(|(epoch, _)| epoch)
+    }
+}
+
+/// Outputs waiting to be polled, the counters that number them, and who owns which link.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    queue: VecDeque<Output>,
+    links: u64,
+    calls: u64,
+    pub(crate) routes: BTreeMap<LinkId, Owner>,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, output: Output) {
+        self.queue.push_back(output);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        self.queue.pop_front()
+    }
+
+    pub(crate) fn open(&mut self, owner: Owner) -> LinkId {
+        self.links += 1;
+        let link = LinkId::new(self.links);
+        self.routes.insert(link, owner);
+        link
+    }
+
+    pub(crate) fn close(&mut self, link: LinkId) {
+        self.routes.remove(&link);
+        self.push(Output::Close { link });
+    }
+
+    pub(crate) fn next_call(&mut self) -> CallId {
+        self.calls += 1;
+        CallId::new(self.calls)
+    }
+}
+
+/// What is known of host names: the last good answer, and when we asked and heard last.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts(BTreeMap<Arc<str>, Lookup>);
+
+#[derive(Debug, Default)]
+struct Lookup {
+    ip: Option<IpAddr>,
+    asked: Option<Mono>,
+    answered: Option<Mono>,
+}
+
+impl Hosts {
+    /// A question is not repeated sooner than this while it is open.
+    const PATIENCE: Span = Span::secs(5);
+
+    /// The address of a host, if it is one or its name was ever resolved.
+    pub(crate) fn ip(&self, host: &Host) -> Option<IpAddr> {
+        match host {
+            Host::Ip(ip) => Some(*ip),
+            Host::Name(name) => self.0.get(name).and_then(|lookup| lookup.ip),
+        }
+    }
+
+    /// Whether two addresses are the same place: by resolved IP, else by spelling (spec §6).
+    pub(crate) fn same(&self, a: &Addr, b: &Addr) -> bool {
+        if a.port != b.port {
+            return false;
+        }
+        match (&a.host, &b.host) {
+            (Host::Ip(x), Host::Ip(y)) => x == y,
+            (x, y) => match (self.ip(x), self.ip(y)) {
+                (Some(x), Some(y)) => x == y,
+                _ => x.to_string().eq_ignore_ascii_case(&y.to_string()),
+            },
+        }
+    }
+
+    /// Asks for a name unless the question is open already.
+    pub(crate) fn ask(&mut self, host: &Host, now: Mono, out: &mut Outbox) {
+        let Host::Name(name) = host else { return };
+        let lookup = self.0.entry(name.clone()).or_default();
+        let open = lookup.asked.is_some_and(|asked| {
+            lookup.answered.is_none_or(|answered| answered < asked)
+                && now.since(asked) < Self::PATIENCE
+        });
+        if !open {
+            lookup.asked = Some(now);
+            out.push(Output::Resolve { host: host.clone() });
+        }
+    }
+
+    /// Whether a name was answered at or after `since`.
+    pub(crate) fn is_answered(&self, host: &Host, since: Mono) -> bool {
+        match host {
+            Host::Ip(_) => true,
+            Host::Name(name) => self
+                .0
+                .get(name)
+                .and_then(|lookup| lookup.answered)
+                .is_some_and(|at| at >= since),
+        }
+    }
+
+    /// Takes an answer; a failed one keeps the last good address.
+    pub(crate) fn answer(&mut self, host: &Host, ip: Option<IpAddr>, now: Mono) {
+        if let Host::Name(name) = host
+            && let Some(lookup) = self.0.get_mut(name)
+        {
+            lookup.answered = Some(now);
+            lookup.ip = ip.or(lookup.ip);
+        }
+    }
+}

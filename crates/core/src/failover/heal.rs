@@ -1,0 +1,128 @@
+//! Putting stray servers right: returned masters and replicas of the wrong master (spec §6).
+
+use crate::addr::Addr;
+use crate::ctx::Ctx;
+use crate::failover::Failover;
+use crate::model::master::{About, Master};
+use crate::model::server::Server;
+use crate::mutant::Mutant;
+use crate::notify::event::EventKind;
+use crate::output::ReplicaOf;
+use crate::report::Role;
+use crate::time::{Mono, Span};
+
+/// A server that was directed gets this long to show it.
+const OBEY: Span = Span::secs(2);
+
+/// What is wrong with a server.
+#[derive(Clone, Copy, Debug)]
+enum Stray {
+    /// It calls itself master.
+    Master,
+    /// It follows somebody else.
+    Replica,
+}
+
+impl Master {
+    /// Directs every stray server whose time has come.
+    pub(crate) fn heal(&mut self, cx: &mut Ctx) {
+        for (addr, stray) in self.strays(cx) {
+            let whom = ReplicaOf::Master(self.configuration.addr.clone());
+            if !self.direct(cx, &addr, whom) {
+                continue;
+            }
+            let kind = match stray {
+                Stray::Master => EventKind::ConvertToSlave,
+                Stray::Replica => EventKind::FixSlaveConfig,
+            };
+            self.tell(cx, kind, About::Replica(&addr));
+        }
+    }
+
+    /// When the next one's time comes.
+    pub(crate) fn heal_due(&self, cx: &Ctx) -> Option<Mono> {
+        if !self.may_heal(cx) {
+            return None;
+        }
+        self.replicas()
+            .filter_map(|(_, server)| self.stray(cx, server))
+            .map(|(at, _)| at)
+            .min()
+    }
+
+    fn strays(&self, cx: &Ctx) -> Vec<(Addr, Stray)> {
+        if !self.may_heal(cx) {
+            return Vec::new();
+        }
+        self.replicas()
+            .filter_map(|(addr, server)| {
+                let (at, stray) = self.stray(cx, server)?;
+                (at <= cx.now).then(|| (addr.clone(), stray))
+            })
+            .collect()
+    }
+
+    /// Only a master that is known to be well is worth following, and only when nobody may be
+    /// changing who it is.
+    fn may_heal(&self, cx: &Ctx) -> bool {
+        let settled = match &self.failover {
+            Failover::Idle => true,
+            Failover::Reconfiguring(reconf) => reconf.is_announced(),
+            Failover::Standing(_) | Failover::Selecting(_) | Failover::Promoting(_) => false,
+        };
+        let sane = self.primary().is_some_and(|master| {
+            master.role == Role::Master
+                && master.sdown.is_none()
+                && master.link.is_up()
+                && master
+                    .info_age(cx.now)
+                    .is_some_and(|age| age < cx.periods.info * 2)
+        });
+        settled && sane && self.odown.is_none() && self.adopting.is_none()
+    }
+
+    /// Whether a server is astray, and from when on it is to be directed.
+    fn stray(&self, cx: &Ctx, server: &Server) -> Option<(Mono, Stray)> {
+        if !server.link.is_up() || server.sdown.is_some() || server.info.is_none() {
+            return None;
+        }
+        // Time for a hello to arrive that explains what we see.
+        let grace = cx.periods.publish * 4;
+        let obeyed = server.directed_at.map_or(cx.now, |at| at + OBEY);
+        let quiet = |span: Span| server.last_sdown.map_or_else(Mono::default, |at| at + span);
+        match server.role {
+            Role::Master if cx.is_mutant(Mutant::ForgetOldMaster) => None,
+            // It was master before the switch and knows nothing of it: nobody else's failover can
+            // be what makes it say so.
+            Role::Master if server.stale_master => Some((obeyed, Stray::Master)),
+            Role::Master => {
+                let from = (server.role_since + grace + Span::TICK)
+                    .max(quiet(grace))
+                    .max(obeyed);
+                Some((from, Stray::Master))
+            }
+            Role::Replica => {
+                // The failover under way moves its replicas itself.
+                if matches!(self.failover, Failover::Reconfiguring(_)) {
+                    return None;
+                }
+                let follows = server.replication.follows.as_ref()?;
+                if cx.hosts.same(follows, &self.configuration.addr) {
+                    return None;
+                }
+                let outdated = self
+                    .former
+                    .as_ref()
+                    .is_some_and(|old| cx.hosts.same(old, follows));
+                let timeout = self.options.failover_timeout;
+                let wait = if outdated {
+                    timeout.min(grace)
+                } else {
+                    timeout
+                };
+                let since = server.replication.follows_since + wait + Span::TICK;
+                Some((since.max(quiet(wait)).max(obeyed), Stray::Replica))
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! After the promotion: peers first, then clients, then the other replicas (spec §10.4, §10.5).
+
+use std::collections::BTreeMap;
+
+use crate::addr::Addr;
+use crate::ctx::Ctx;
+use crate::failover::{Acks, Failover};
+use crate::ids::{Epoch, RunId};
+use crate::model::master::{About, Master};
+use crate::mutant::Mutant;
+use crate::notify::event::EventKind;
+use crate::output::ReplicaOf;
+use crate::time::{Mono, Span};
+
+/// The last part of a failover.
+#[derive(Debug)]
+pub(crate) struct Reconfiguring {
+    pub(crate) since: Mono,
+    /// The master before; clients are told this one until the new one is announced.
+    pub(crate) former: Addr,
+    pub(crate) progress: BTreeMap<Addr, Progress>,
+    announced: Announced,
+}
+
+#[derive(Debug)]
+enum Announced {
+    /// These peers hold the new configuration; a majority is needed.
+    Waiting(Acks),
+    Done,
+}
+
+/// How far a replica has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It was told then.
+    Sent(Mono),
+    /// It follows the new master; its link is not up yet.
+    Following,
+    /// Its link is up, or it was given up.
+    Done,
+}
+
+impl Reconfiguring {
+    pub(crate) const fn new(former: Addr, now: Mono) -> Self {
+        Self {
+            since: now,
+            former,
+            progress: BTreeMap::new(),
+            announced: Announced::Waiting(Acks::new()),
+        }
+    }
+
+    /// Whether clients have been told.
+    pub(crate) const fn is_announced(&self) -> bool {
+        matches!(self.announced, Announced::Done)
+    }
+
+    fn busy(&self) -> usize {
+        self.progress
+            .values()
+            .filter(|progress| !matches!(progress, Progress::Done))
+            .count()
+    }
+}
+
+impl Master {
+    /// A peer took our hello in, with the configuration of `epoch`.
+    pub(crate) fn on_hello_acknowledged(&mut self, peer: RunId, epoch: Epoch) {
+        let current = self.configuration.epoch;
+        if let Failover::Reconfiguring(reconf) = &mut self.failover
+            && let Announced::Waiting(acks) = &mut reconf.announced
+            && epoch == current
+        {
+            acks.insert(peer);
+        }
+    }
+
+    /// Announces the switch as soon as it may, then moves the replicas, then ends.
+    pub(crate) fn reconfigure(&mut self, cx: &mut Ctx) {
+        let Failover::Reconfiguring(reconf) = &self.failover else {
+            return;
+        };
+        if let Announced::Waiting(acks) = &reconf.announced {
+            if acks.len() + 1 < self.voters() / 2 + 1 && self.odown.is_none() {
+                return;
+            }
+            self.announce(cx);
+        }
+        self.expire_sent(cx);
+        self.move_replicas(cx);
+        self.consider_end(cx);
+    }
+
+    /// When time alone has an effect.
+    pub(crate) fn reconf_due(&self, cx: &Ctx, reconf: &Reconfiguring) -> Option<Mono> {
+        if !reconf.is_announced() {
+            return None;
+        }
+        let end = reconf.since + self.options.failover_timeout + Span::TICK;
+        let sent = reconf
+            .progress
+            .values()
+            .filter_map(|progress| match progress {
+                Progress::Sent(at) => Some(*at + cx.periods.slave_reconf + Span::TICK),
+                Progress::Following | Progress::Done => None,
+            });
+        sent.chain([end]).min()
+    }
+
+    /// Tells clients: the switch is known to a majority, or nobody else has to know.
+    pub(crate) fn announce(&mut self, cx: &mut Ctx) {
+        let Failover::Reconfiguring(reconf) = &mut self.failover else {
+            return;
+        };
+        reconf.announced = Announced::Done;
+        let former = reconf.former.clone();
+        self.tell_switch(cx, &former);
+    }
+
+    /// A replica says whom it follows.
+    pub(crate) fn on_replica_moved(&mut self, cx: &mut Ctx, addr: &Addr) {
+        let follows_new = self.servers.get(addr).is_some_and(|server| {
+            let to = server.replication.follows.as_ref();
+            to.is_some_and(|to| cx.hosts.same(to, &self.configuration.addr))
+        });
+        let link_up = self
+            .servers
+            .get(addr)
+            .is_some_and(|server| server.replication.link_up);
+        if matches!(self.progress(addr), Some(Progress::Sent(_))) && follows_new {
+            self.set_progress(addr, Progress::Following);
+            self.tell(cx, EventKind::SlaveReconfInprog, About::Replica(addr));
+        }
+        if self.progress(addr) == Some(Progress::Following) && link_up {
+            self.set_progress(addr, Progress::Done);
+            self.tell(cx, EventKind::SlaveReconfDone, About::Replica(addr));
+        }
+    }
+
+    /// How far a replica has come in the failover under way.
+    pub(crate) fn progress(&self, addr: &Addr) -> Option<Progress> {
+        match &self.failover {
+            Failover::Reconfiguring(reconf) => reconf.progress.get(addr).copied(),
+            _ => None,
+        }
+    }
+
+    fn set_progress(&mut self, addr: &Addr, progress: Progress) {
+        if let Failover::Reconfiguring(reconf) = &mut self.failover {
+            reconf.progress.insert(addr.clone(), progress);
+        }
+    }
+
+    /// Replicas that were told and did not follow are counted as done. This holds with all slots
+    /// busy too, where redis-sentinel would wait for ever (spec §17).
+    fn expire_sent(&mut self, cx: &mut Ctx) {
+        let Failover::Reconfiguring(reconf) = &self.failover else {
+            return;
+        };
+        let limit = cx.periods.slave_reconf;
+        let late: Vec<Addr> = reconf
+            .progress
+            .iter()
+            .filter(|(_, p)| matches!(p, Progress::Sent(at) if cx.now.since(*at) > limit))
+            .map(|(addr, _)| addr.clone())
+            .collect();
+        for addr in late {
+            self.tell(cx, EventKind::SlaveReconfSentTimeout, About::Replica(&addr));
+            self.set_progress(&addr, Progress::Done);
+        }
+    }
+
+    fn move_replicas(&mut self, cx: &mut Ctx) {
+        if cx.is_mutant(Mutant::NeverRepoint) {
+            return;
+        }
+        let slots = usize::try_from(self.options.parallel_syncs).unwrap_or(usize::MAX);
+        for addr in self.followers() {
+            let Failover::Reconfiguring(reconf) = &self.failover else {
+                return;
+            };
+            if reconf.busy() >= slots && !cx.is_mutant(Mutant::IgnoreParallelSyncs) {
+                return;
+            }
+            let whom = ReplicaOf::Master(self.configuration.addr.clone());
+            if self.progress(&addr).is_none() && self.direct(cx, &addr, whom) {
+                self.set_progress(&addr, Progress::Sent(cx.now));
+                self.tell(cx, EventKind::SlaveReconfSent, About::Replica(&addr));
+            }
+        }
+    }
+
+    /// The replicas to be moved: all but the promoted one and the master before.
+    fn followers(&self) -> Vec<Addr> {
+        let Failover::Reconfiguring(reconf) = &self.failover else {
+            return Vec::new();
+        };
+        self.replicas()
+            .map(|(addr, _)| addr)
+            .filter(|addr| **addr != reconf.former)
+            .cloned()
+            .collect()
+    }
+
+    fn consider_end(&mut self, cx: &mut Ctx) {
+        let Failover::Reconfiguring(reconf) = &self.failover else {
+            return;
+        };
+        let expired = cx.now.since(reconf.since) > self.options.failover_timeout;
+        let left: Vec<Addr> = self
+            .followers()
+            .into_iter()
+            .filter(|addr| {
+                let down = self
+                    .servers
+                    .get(addr)
+                    .is_some_and(|server| server.sdown.is_some());
+                !down && self.progress(addr) != Some(Progress::Done)
+            })
+            .collect();
+        let next_one_is_due = self.odown.is_some();
+        if !left.is_empty() && !expired && !next_one_is_due {
+            return;
+        }
+        if !left.is_empty() {
+            self.tell(cx, EventKind::FailoverEndForTimeout, About::Master);
+        }
+        self.tell(cx, EventKind::FailoverEnd, About::Master);
+        for addr in left {
+            let whom = ReplicaOf::Master(self.configuration.addr.clone());
+            if self.progress(&addr).is_none() && self.direct(cx, &addr, whom) {
+                self.tell(cx, EventKind::SlaveReconfSentBe, About::Replica(&addr));
+            }
+        }
+        self.failover = Failover::Idle;
+    }
+}

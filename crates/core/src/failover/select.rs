@@ -1,0 +1,100 @@
+//! Which replica to promote (spec §10.2). Pure: what it needs is in the master's state.
+
+use core::cmp::Reverse;
+
+use crate::addr::Addr;
+use crate::ctx::Ctx;
+use crate::model::master::Master;
+use crate::model::server::Server;
+use crate::mutant::Mutant;
+use crate::report::Role;
+use crate::time::{Mono, Span};
+
+/// How long an elected leader waits for replicas that have not told their offset since the
+/// master was lost: an older one could hide which of them has most of its data.
+pub(crate) const PATIENCE: Span = Span::ms(300);
+
+/// Why a replica cannot be promoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    Down,
+    Disconnected,
+    Silent,
+    PriorityZero,
+    StaleInfo,
+    BehindTooLong,
+}
+
+/// What a look at the replicas gave.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    /// The best of those that can be promoted.
+    pub(crate) best: Option<Addr>,
+    /// Somebody who may be better has not spoken since `fresh_from`.
+    pub(crate) is_open: bool,
+}
+
+impl Master {
+    /// The best replica on what we know.
+    pub(crate) fn choose_replica(&self, cx: &Ctx, fresh_from: Mono) -> Choice {
+        let best = self
+            .replicas()
+            .filter(|(_, server)| self.fitness(cx, server).is_ok())
+            .min_by_key(|(_, server)| rank(cx, server))
+            .map(|(addr, _)| addr.clone());
+        let is_open = self.replicas().any(|(_, server)| {
+            let reachable = server.link.is_up() && server.sdown.is_none();
+            let heard = server
+                .info
+                .as_ref()
+                .is_some_and(|info| info.at >= fresh_from);
+            reachable && !heard && server.replication.priority > 0
+        });
+        Choice { best, is_open }
+    }
+
+    /// Whether a replica can be promoted, and if not, why.
+    pub(crate) fn fitness(&self, cx: &Ctx, server: &Server) -> Result<(), Unfit> {
+        let facts = &server.replication;
+        let master_sdown = self.primary().and_then(|master| master.sdown);
+        let stalest = match master_sdown {
+            Some(_) => cx.periods.ping * 5,
+            None => cx.periods.info * 3,
+        };
+        let down_for = master_sdown.map_or(Span::ZERO, |since| cx.now.since(since));
+        if server.sdown.is_some() {
+            Err(Unfit::Down)
+        } else if !server.link.is_up() {
+            Err(Unfit::Disconnected)
+        } else if cx.now.since(server.link.ping.ok_at) > cx.periods.ping * 5 {
+            Err(Unfit::Silent)
+        } else if facts.priority == 0 && !cx.is_mutant(Mutant::PromotePriorityZero) {
+            Err(Unfit::PriorityZero)
+        } else if server.info_age(cx.now).is_none_or(|age| age > stalest) {
+            Err(Unfit::StaleInfo)
+        } else if facts.link_down_for > self.options.down_after * 10 + down_for {
+            Err(Unfit::BehindTooLong)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Lower is better: true replicas before servers that call themselves master, then priority,
+/// then most data, then the run id in any case, unknown ones last.
+fn rank(cx: &Ctx, server: &Server) -> (bool, u32, Reverse<u64>, bool, String) {
+    let facts = &server.replication;
+    let offset = if cx.is_mutant(Mutant::PromoteWorstOffset) {
+        u64::MAX - facts.offset
+    } else {
+        facts.offset
+    };
+    let run_id = server.run_id.map(|id| id.as_str().to_ascii_lowercase());
+    (
+        server.role == Role::Master,
+        facts.priority,
+        Reverse(offset),
+        run_id.is_none(),
+        run_id.unwrap_or_default(),
+    )
+}

@@ -1,0 +1,133 @@
+//! The switch: a newer configuration takes effect (spec §10.6).
+//!
+//! Servers and their links stay; only the word for who is master changes. What was thought of
+//! the old address does not count for the new one.
+
+use crate::addr::Addr;
+use crate::ctx::Ctx;
+use crate::failover::election::Prospect;
+use crate::failover::reconf::Reconfiguring;
+use crate::failover::{Failover, Mandate};
+use crate::ids::Epoch;
+use crate::model::configuration::Configuration;
+use crate::model::master::{About, Adoption, Master, Source};
+use crate::mutant::Mutant;
+use crate::notify::event::EventKind;
+use crate::report::Role;
+
+impl Master {
+    /// The configuration of `epoch` is on disk, or could not be put there. It is knowledge, not a
+    /// promise: it takes effect either way.
+    pub(crate) fn on_adoption_settled(&mut self, cx: &mut Ctx, epoch: Epoch) {
+        let settled = self
+            .adopting
+            .take_if(|adoption| adoption.configuration.epoch == epoch);
+        let Some(Adoption {
+            configuration,
+            source,
+        }) = settled
+        else {
+            return;
+        };
+        let key = self.find_server(cx, &configuration.addr);
+        let addr = key.unwrap_or_else(|| configuration.addr.clone());
+        let configuration = Configuration {
+            addr,
+            ..configuration
+        };
+        match source {
+            Source::Promotion => self.take_office(cx, configuration),
+            Source::Peer(id) => {
+                let told = self.told_addr().clone();
+                let news = told != configuration.addr;
+                if news {
+                    self.tell(cx, EventKind::ConfigUpdateFrom, About::Peer(id));
+                }
+                self.replace_configuration(cx, configuration);
+                self.failover = Failover::Idle;
+                if news {
+                    self.tell_switch(cx, &told);
+                    let to = self.configuration.addr.clone();
+                    self.run_reconfig_script(cx, "observer", &told, &to);
+                }
+            }
+        }
+    }
+
+    /// Our own failover made the configuration: tell the peers, and with their majority everyone.
+    fn take_office(&mut self, cx: &mut Ctx, configuration: Configuration) {
+        let Failover::Promoting(promoting) = &self.failover else {
+            return;
+        };
+        let Mandate { elected, .. } = promoting.mandate;
+        let former = self.configuration.addr.clone();
+        self.tell(cx, EventKind::ReconfSlaves, About::Master);
+        self.replace_configuration(cx, configuration);
+        self.failover = Failover::Reconfiguring(Reconfiguring::new(former.clone(), cx.now));
+        let to = self.configuration.addr.clone();
+        self.run_reconfig_script(cx, "leader", &former, &to);
+        if !cx.is_mutant(Mutant::NoHello) {
+            self.hello_at_once();
+        }
+        if !elected {
+            self.announce(cx);
+        }
+    }
+
+    /// Puts the new configuration in force.
+    fn replace_configuration(&mut self, cx: &mut Ctx, configuration: Configuration) {
+        let old = std::mem::replace(&mut self.configuration, configuration);
+        if old.addr == self.configuration.addr {
+            return;
+        }
+        let new = self.configuration.addr.clone();
+        self.add_server(cx, &new, Role::Master);
+        self.odown = None;
+        self.prospect = Prospect::default();
+        if !cx.is_mutant(Mutant::StaleOpinions) {
+            for peer in self.peers.values_mut() {
+                peer.forget_opinion();
+            }
+        }
+        if let Some(server) = self.servers.get_mut(&old.addr) {
+            // Judged afresh, as the replica that it is to become.
+            server.stale_master =
+                server.role == Role::Master && !cx.is_mutant(Mutant::ForgetOldMaster);
+            server.sdown = None;
+            server.rebooted = None;
+            server.replication.follows_since = cx.now;
+        }
+        if let Some(server) = self.servers.get_mut(&new) {
+            // What it reported as a replica is no sign of trouble; it is asked again at once.
+            server.stale_master = false;
+            server.role_since = cx.now;
+            server.sdown = None;
+            server.rebooted = None;
+            server.info_asked_at = None;
+        }
+        self.former = Some(old.addr);
+    }
+
+    /// Tells operators and clients that the address changed.
+    pub(crate) fn tell_switch(&mut self, cx: &mut Ctx, from: &Addr) {
+        let old = if cx.is_mutant(Mutant::SwitchTwice) {
+            &self.configuration.addr
+        } else {
+            from
+        };
+        let payload = format!(
+            "{} {} {}",
+            self.name,
+            cx.shown_pair(old),
+            cx.shown_pair(&self.configuration.addr)
+        );
+        cx.master_event(EventKind::SwitchMaster, payload, &self.name, &self.options);
+        for addr in self
+            .replicas()
+            .map(|(addr, _)| addr.clone())
+            .collect::<Vec<_>>()
+        {
+            self.tell(cx, EventKind::Slave, About::Replica(&addr));
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! One monitored master: its configuration, its servers, the peers that watch it with us, and
+//! the failover that may be under way.
+
+use std::collections::BTreeMap;
+
+use crate::addr::Addr;
+use crate::ctx::Ctx;
+use crate::failover::Failover;
+use crate::failover::election::Prospect;
+use crate::ids::{Epoch, MasterName, RunId};
+use crate::model::configuration::Configuration;
+use crate::model::durable::MasterState;
+use crate::model::peer::Peer;
+use crate::model::server::Server;
+use crate::notify::event::EventKind;
+use crate::provide::options::{Credentials, MasterOptions};
+use crate::report::Role;
+use crate::time::Mono;
+
+/// One monitored name and all we know of it.
+#[derive(Debug)]
+pub(crate) struct Master {
+    pub(crate) name: MasterName,
+    pub(crate) options: MasterOptions,
+    /// What data links authenticate with, from the options.
+    pub(crate) auth: Option<Credentials>,
+    pub(crate) configuration: Configuration,
+    /// Every server of the group by address; always holds the configuration's address.
+    pub(crate) servers: BTreeMap<Addr, Server>,
+    pub(crate) peers: BTreeMap<RunId, Peer>,
+    /// ODOWN, since then.
+    pub(crate) odown: Option<Mono>,
+    pub(crate) vote: Vote,
+    pub(crate) failover: Failover,
+    pub(crate) prospect: Prospect,
+    /// A newer configuration on its way to the disk; takes effect when it is there.
+    pub(crate) adopting: Option<Adoption>,
+    /// Who to tell about the present configuration before clients are told.
+    pub(crate) former: Option<Addr>,
+}
+
+/// The last vote cast for this master. After a restart the leader is forgotten, the epoch not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vote {
+    pub(crate) epoch: Epoch,
+    pub(crate) leader: Option<RunId>,
+}
+
+/// A configuration that waits for the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Adoption {
+    pub(crate) configuration: Configuration,
+    pub(crate) source: Source,
+}
+
+/// How we came by a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Our own failover made it.
+    Promotion,
+    /// This peer's hello told us.
+    Peer(RunId),
+}
+
+/// Whom an event is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum About<'a> {
+    Master,
+    Replica(&'a Addr),
+    Peer(RunId),
+}
+
+impl Master {
+    /// A master as the file, or `SENTINEL MONITOR`, describes it. Peers are linked by the caller.
+    pub(crate) fn new(state: &MasterState, cx: &Ctx) -> Self {
+        let mut master = Self {
+            name: state.name.clone(),
+            options: state.options.clone(),
+            auth: state.options.credentials(),
+            configuration: state.configuration.clone(),
+            servers: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            odown: None,
+            vote: Vote {
+                epoch: state.voted_epoch,
+                leader: None,
+            },
+            failover: Failover::Idle,
+            prospect: Prospect::default(),
+            adopting: None,
+            former: None,
+        };
+        master.add_server(cx, &state.configuration.addr, Role::Master);
+        for addr in &state.replicas {
+            master.add_server(cx, addr, Role::Replica);
+        }
+        master
+    }
+
+    /// Adds a server unless it is known already, under whatever spelling.
+    pub(crate) fn add_server(&mut self, cx: &Ctx, addr: &Addr, role: Role) -> bool {
+        if self.find_server(cx, addr).is_some() {
+            return false;
+        }
+        let name = cx.shown_addr(addr).to_string();
+        self.servers.insert(
+            addr.clone(),
+            Server::new(&self.name, addr, name, role, cx.now),
+        );
+        true
+    }
+
+    /// The key under which a server is known, whatever the spelling of its host.
+    pub(crate) fn find_server(&self, cx: &Ctx, addr: &Addr) -> Option<Addr> {
+        if self.servers.contains_key(addr) {
+            return Some(addr.clone());
+        }
+        self.servers
+            .keys()
+            .find(|known| cx.hosts.same(known, addr))
+            .cloned()
+    }
+
+    /// Whether this address is the configured master's.
+    pub(crate) fn is_master(&self, addr: &Addr) -> bool {
+        *addr == self.configuration.addr
+    }
+
+    /// The server that the configuration names.
+    pub(crate) fn primary(&self) -> Option<&Server> {
+        self.servers.get(&self.configuration.addr)
+    }
+
+    /// Every server but the master.
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = (&Addr, &Server)> {
+        self.servers
+            .iter()
+            .filter(|(addr, _)| !self.is_master(addr))
+    }
+
+    /// How many Sentinels vote: all known peers and ourselves (spec §9.3).
+    pub(crate) fn voters(&self) -> usize {
+        self.peers.len() + 1
+    }
+
+    /// How many votes elect a leader: a majority, and no fewer than the quorum.
+    pub(crate) fn votes_needed(&self, cx: &Ctx) -> usize {
+        use crate::mutant::Mutant;
+        let quorum = usize::try_from(self.options.quorum.get()).unwrap_or(usize::MAX);
+        let majority = self.voters() / 2 + 1;
+        if cx.is_mutant(Mutant::NoMajority) {
+            quorum
+        } else {
+            majority.max(quorum)
+        }
+    }
+
+    /// The configuration that the disk has, or is about to have.
+    pub(crate) fn latest(&self) -> &Configuration {
+        self.adopting
+            .as_ref()
+            .map_or(&self.configuration, |adoption| &adoption.configuration)
+    }
+
+    /// The address that clients are told. A leader keeps the old one until a majority knows the
+    /// new one, so that no client is sent to a master whom the fleet could still overrule
+    /// (hazard M of the architecture notes).
+    pub(crate) fn told_addr(&self) -> &Addr {
+        match &self.failover {
+            Failover::Reconfiguring(reconf) if !reconf.is_announced() => &reconf.former,
+            _ => &self.configuration.addr,
+        }
+    }
+
+    /// What survives a crash (spec §2.3).
+    pub(crate) fn state(&self, cx: &Ctx) -> MasterState {
+        use crate::mutant::Mutant;
+        let configuration = self.latest().clone();
+        let voted = if cx.is_mutant(Mutant::ForgetVote) {
+            Epoch::ZERO
+        } else {
+            self.vote.epoch
+        };
+        MasterState {
+            name: self.name.clone(),
+            options: self.options.clone(),
+            voted_epoch: voted,
+            replicas: self
+                .servers
+                .keys()
+                .filter(|addr| **addr != configuration.addr)
+                .cloned()
+                .collect(),
+            sentinels: self
+                .peers
+                .keys()
+                .filter_map(|id| cx.peers.get(id).map(|peer| (*id, peer.link.addr().clone())))
+                .collect(),
+            configuration,
+        }
+    }
+
+    /// The instance prefix of an event (spec §4): kind, name, address, and for all but the master
+    /// itself `@` and the master.
+    pub(crate) fn label(&self, cx: &Ctx, about: About<'_>) -> String {
+        let at = &self.configuration.addr;
+        let master = format!("{} {}", self.name, cx.shown_pair(at));
+        match about {
+            About::Master => format!("master {master}"),
+            About::Replica(addr) => {
+                let name = self
+                    .servers
+                    .get(addr)
+                    .map_or_else(|| addr.to_string(), |s| s.name.clone());
+                format!("slave {name} {} @ {master}", cx.shown_pair(addr))
+            }
+            About::Peer(id) => {
+                let pair = cx
+                    .peers
+                    .get(&id)
+                    .map(|peer| cx.shown_pair(peer.link.addr()));
+                format!("sentinel {id} {} @ {master}", pair.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Emits an event about this master or one of its instances.
+    pub(crate) fn tell(&self, cx: &mut Ctx, kind: EventKind, about: About<'_>) {
+        self.tell_more(cx, kind, about, "");
+    }
+
+    /// The same with words after the prefix.
+    pub(crate) fn tell_more(&self, cx: &mut Ctx, kind: EventKind, about: About<'_>, more: &str) {
+        let mut payload = self.label(cx, about);
+        if !more.is_empty() {
+            payload.push(' ');
+            payload.push_str(more);
+        }
+        cx.master_event(kind, payload, &self.name, &self.options);
+    }
+
+    /// Queues the client reconfiguration script (spec §12).
+    pub(crate) fn run_reconfig_script(&self, cx: &mut Ctx, role: &str, from: &Addr, to: &Addr) {
+        let Some(path) = &self.options.client_reconfig_script else {
+            return;
+        };
+        let argv = vec![
+            path.to_string(),
+            self.name.to_string(),
+            role.to_owned(),
+            "start".to_owned(),
+            cx.shown(&from.host),
+            from.port.to_string(),
+            cx.shown(&to.host),
+            to.port.to_string(),
+        ];
+        cx.scripts.queue(argv, cx.now);
+    }
+
+    /// One look at everything that time or the last input may have made due.
+    pub(crate) fn step(&mut self, cx: &mut Ctx) {
+        use crate::mutant::Mutant;
+        if cx.tilt.is_none() || cx.is_mutant(Mutant::ActInTilt) {
+            self.judge(cx);
+            self.pursue(cx);
+            self.heal(cx);
+            self.ask(cx);
+        }
+        self.keep_in_touch(cx);
+    }
+
+    /// When the next look is due.
+    pub(crate) fn due(&self, cx: &Ctx) -> Option<Mono> {
+        let mut dues = vec![self.touch_due(cx)];
+        if cx.tilt.is_none() {
+            dues.extend([
+                self.judge_due(cx),
+                self.pursue_due(cx),
+                self.heal_due(cx),
+                self.ask_due(cx),
+            ]);
+        }
+        dues.into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,107 @@
+//! One watched Redis process: a member of a master's group, whatever its role is at the moment.
+//!
+//! Which server is the master is said by the configuration alone, so a switch moves no links and
+//! forgets nothing (hazard H of the architecture notes).
+
+use std::sync::Arc;
+
+use crate::addr::Addr;
+use crate::ids::{MasterName, RunId};
+use crate::monitor::link::{Link, Owner, Subscription};
+use crate::report::Role;
+use crate::time::{Mono, Span};
+
+/// A server of the group.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// `addr:port`, as it was when the server was found.
+    pub(crate) name: String,
+    pub(crate) link: Link,
+    pub(crate) run_id: Option<RunId>,
+    pub(crate) info: Option<Cached>,
+    /// Our last INFO; `None` when one is owed at once.
+    pub(crate) info_asked_at: Option<Mono>,
+    /// Our last hello; `None` when one is owed at once.
+    pub(crate) told_at: Option<Mono>,
+    /// The role it reports, and since when. Assumed to be the configured one until it speaks.
+    pub(crate) role: Role,
+    pub(crate) role_since: Mono,
+    pub(crate) replication: Replication,
+    pub(crate) sdown: Option<Mono>,
+    /// When it went down last, whether or not it came back.
+    pub(crate) last_sdown: Option<Mono>,
+    pub(crate) script_killed: bool,
+    /// It restarted while it was the master, and has not answered PONG since.
+    pub(crate) rebooted: Option<Mono>,
+    /// It was the master until the last switch and has not shown itself as a replica since: what
+    /// it says of being a master is out of date, whoever else might be promoting.
+    pub(crate) stale_master: bool,
+    /// When it was last told whom to follow.
+    pub(crate) directed_at: Option<Mono>,
+}
+
+/// The last INFO.
+#[derive(Debug)]
+pub(crate) struct Cached {
+    pub(crate) at: Mono,
+    pub(crate) text: Arc<str>,
+}
+
+/// What a replica says of its replication.
+#[derive(Debug)]
+pub(crate) struct Replication {
+    pub(crate) follows: Option<Addr>,
+    /// When `follows`, or the role, changed last.
+    pub(crate) follows_since: Mono,
+    pub(crate) link_up: bool,
+    pub(crate) link_down_for: Span,
+    pub(crate) priority: u32,
+    pub(crate) offset: u64,
+    pub(crate) announced: bool,
+}
+
+/// The priority of a replica that has not told its own (spec §5.3).
+const DEFAULT_PRIORITY: u32 = 100;
+
+impl Server {
+    /// A server that was just heard of, expected to be in `role`.
+    pub(crate) fn new(
+        master: &MasterName,
+        addr: &Addr,
+        name: String,
+        role: Role,
+        now: Mono,
+    ) -> Self {
+        let owner = Owner::Server(master.clone(), addr.clone());
+        Self {
+            name,
+            link: Link::new(owner, addr.clone(), Subscription::Hellos, now),
+            run_id: None,
+            info: None,
+            info_asked_at: None,
+            told_at: None,
+            role,
+            role_since: now,
+            replication: Replication {
+                follows: None,
+                follows_since: now,
+                link_up: false,
+                link_down_for: Span::ZERO,
+                priority: DEFAULT_PRIORITY,
+                offset: 0,
+                announced: true,
+            },
+            sdown: None,
+            last_sdown: None,
+            script_killed: false,
+            rebooted: None,
+            stale_master: false,
+            directed_at: None,
+        }
+    }
+
+    /// The age of the last INFO; `None` when there was none.
+    pub(crate) fn info_age(&self, now: Mono) -> Option<Span> {
+        self.info.as_ref().map(|info| now.since(info.at))
+    }
+}

@@ -1,0 +1,313 @@
+//! When PING, INFO, hellos and questions are due, and sending them (spec §5.4, §9.1).
+//!
+//! Everything has a period; whatever an event could tell is asked for at once by forgetting when
+//! it was last done.
+
+use std::sync::Arc;
+
+use crate::addr::{Addr, Host};
+use crate::ctx::Ctx;
+use crate::failover::Failover;
+use crate::model::master::Master;
+use crate::model::peer::PeerLink;
+use crate::model::server::Server;
+use crate::monitor::link::{Link, Parts, Pending, Terms};
+use crate::mutant::Mutant;
+use crate::output::Call;
+use crate::provide::options::{Periods, Renames};
+use crate::report::{Hello, Role};
+use crate::time::{Mono, Span};
+
+/// Between two PING: fine enough that a hang is seen soon after `down-after`, and never more
+/// often than redis-sentinel where `down-after` is long.
+pub(crate) fn ping_every(down_after: Span, periods: &Periods) -> Span {
+    const FINEST: Span = Span::ms(50);
+    down_after
+        .over(20)
+        .clamp(FINEST.min(periods.ping), periods.ping)
+}
+
+impl Master {
+    /// Looks after every link of this master, and sends what is due on it.
+    pub(crate) fn keep_in_touch(&mut self, cx: &mut Ctx) {
+        let hello = self.hello(cx);
+        let soon = self.watches_closely();
+        let mut servers = std::mem::take(&mut self.servers);
+        for (addr, server) in &mut servers {
+            self.keep_server(cx, addr, server, &hello, soon);
+        }
+        self.servers = servers;
+        self.greet_peers(cx, &hello);
+    }
+
+    fn keep_server(
+        &self,
+        cx: &mut Ctx,
+        addr: &Addr,
+        server: &mut Server,
+        hello: &HelloDraft,
+        soon: bool,
+    ) {
+        let terms = self.terms(cx.me, &cx.periods);
+        let mut parts = Parts {
+            now: cx.now,
+            hosts: &mut cx.hosts,
+            out: &mut cx.out,
+        };
+        server.link.upkeep(&terms, &mut parts);
+        if !server.link.is_up() {
+            return;
+        }
+        let renames = &self.options.renames;
+        if self.info_due(cx, addr, server, soon) <= cx.now
+            && server
+                .link
+                .call(Call::Info, Pending::Info, renames, &mut cx.out)
+        {
+            server.info_asked_at = Some(cx.now);
+        }
+        if hello_due(server.told_at, cx) <= cx.now
+            && send_hello(&mut server.link, hello, renames, cx)
+        {
+            server.told_at = Some(cx.now);
+        }
+    }
+
+    fn greet_peers(&mut self, cx: &mut Ctx, hello: &HelloDraft) {
+        let unrenamed = Arc::default();
+        for (id, peer) in &mut self.peers {
+            if hello_due(peer.told_at, cx) > cx.now {
+                continue;
+            }
+            // The link is taken out for the call, since the hello needs the rest of the context.
+            let Some(mut shared) = cx.peers.remove(id) else {
+                continue;
+            };
+            if send_hello(&mut shared.link, hello, &unrenamed, cx) {
+                peer.told_at = Some(cx.now);
+            }
+            cx.peers.insert(*id, shared);
+        }
+    }
+
+    /// When `keep_in_touch` has something to do.
+    pub(crate) fn touch_due(&self, cx: &Ctx) -> Option<Mono> {
+        let soon = self.watches_closely();
+        let terms = self.terms(cx.me, &cx.periods);
+        let servers = self.servers.iter().filter_map(|(addr, server)| {
+            let calls = server.link.is_up().then(|| {
+                self.info_due(cx, addr, server, soon)
+                    .min(hello_due(server.told_at, cx))
+            });
+            [calls, server.link.due(&terms)].into_iter().flatten().min()
+        });
+        let peers = self.peers.iter().filter_map(|(id, peer)| {
+            cx.peers.get(id).filter(|shared| shared.link.is_up())?;
+            Some(hello_due(peer.told_at, cx))
+        });
+        servers.chain(peers).min()
+    }
+
+    /// Asks every peer about a master that is down, or for its vote (spec §9.1).
+    pub(crate) fn ask(&mut self, cx: &mut Ctx) {
+        let Some((epoch, candidate)) = self.question(cx) else {
+            return;
+        };
+        let addr = cx.shown_addr(&self.configuration.addr);
+        let unrenamed = Arc::default();
+        for (id, peer) in &mut self.peers {
+            let due = peer
+                .asked_at
+                .is_none_or(|asked| cx.now.since(asked) >= cx.periods.ask);
+            let Some(shared) = cx.peers.get_mut(id).filter(|_| due) else {
+                continue;
+            };
+            let what = Call::Ask {
+                addr: addr.clone(),
+                epoch,
+                candidate,
+            };
+            let pending = Pending::Ask {
+                master: self.name.clone(),
+                addr: self.configuration.addr.clone(),
+                vote_in: candidate.map(|_| epoch),
+            };
+            if shared.link.call(what, pending, &unrenamed, &mut cx.out) {
+                peer.asked_at = Some(cx.now);
+            }
+        }
+    }
+
+    /// When a question is due.
+    pub(crate) fn ask_due(&self, cx: &Ctx) -> Option<Mono> {
+        self.question(cx)?;
+        self.peers
+            .iter()
+            .filter(|(id, _)| cx.peers.get(id).is_some_and(|shared| shared.link.is_up()))
+            .map(|(_, peer)| peer.asked_at.map_or(cx.now, |asked| asked + cx.periods.ask))
+            .min()
+    }
+
+    /// Asks every peer again without waiting for the period.
+    pub(crate) fn ask_at_once(&mut self) {
+        for peer in self.peers.values_mut() {
+            peer.asked_at = None;
+        }
+    }
+
+    /// Asks every replica for INFO without waiting for the period.
+    pub(crate) fn refresh_replicas(&mut self) {
+        let master = self.configuration.addr.clone();
+        for (addr, server) in &mut self.servers {
+            if *addr != master {
+                server.info_asked_at = None;
+            }
+        }
+    }
+
+    /// Sends the next hello to everyone at once (spec §7, forced hello).
+    pub(crate) fn hello_at_once(&mut self) {
+        for server in self.servers.values_mut() {
+            server.told_at = None;
+        }
+        for peer in self.peers.values_mut() {
+            peer.told_at = None;
+        }
+    }
+
+    /// What peers are to be asked now: nothing, whether the master is down, or for a vote too.
+    /// An epoch is named only once it is on disk.
+    fn question(&self, cx: &Ctx) -> Option<(crate::ids::Epoch, Option<crate::ids::RunId>)> {
+        if let Some(epoch) = self.failover.asks_for_votes() {
+            return Some((epoch, Some(cx.me)));
+        }
+        let down = self.primary().is_some_and(|server| server.sdown.is_some());
+        down.then_some((cx.epochs.synced, None))
+    }
+
+    /// Links and terms of the group's servers.
+    pub(crate) fn terms<'a>(&'a self, me: crate::ids::RunId, periods: &'a Periods) -> Terms<'a> {
+        Terms {
+            me,
+            periods,
+            down_after: self.options.down_after,
+            ping_every: ping_every(self.options.down_after, periods),
+            auth: &self.auth,
+            renames: &self.options.renames,
+        }
+    }
+
+    /// Whether roles are expected to change: then INFO is asked for every second (spec §5.4).
+    fn watches_closely(&self) -> bool {
+        self.odown.is_some() || !matches!(self.failover, Failover::Idle)
+    }
+
+    fn info_due(&self, cx: &Ctx, addr: &Addr, server: &Server, soon: bool) -> Mono {
+        let Some(asked) = server.info_asked_at else {
+            return cx.now;
+        };
+        let astray = if self.is_master(addr) {
+            server.role == Role::Replica
+        } else {
+            soon || !server.replication.link_up || server.role == Role::Master
+        };
+        let troubled = astray || server.info.is_none();
+        let period = if troubled {
+            cx.periods.info.min(Span::secs(1))
+        } else {
+            cx.periods.info
+        };
+        asked + period
+    }
+
+    /// The hello about this master, without our own host, which differs from link to link. It
+    /// tells only what is on disk.
+    fn hello(&self, cx: &Ctx) -> HelloDraft {
+        let told = match (
+            &self.adopting,
+            cx.is_mutant(Mutant::ConfigurationBeforeDisk),
+        ) {
+            (Some(adoption), true) => &adoption.configuration,
+            _ => &self.configuration,
+        };
+        let mut configuration = told.clone();
+        configuration.addr = cx.shown_addr(&configuration.addr);
+        HelloDraft {
+            hello: Hello {
+                from: Addr::new(
+                    Host::Ip(std::net::Ipv4Addr::UNSPECIFIED.into()),
+                    cx.options.announce_port.unwrap_or(cx.port),
+                ),
+                id: cx.me,
+                current_epoch: cx.epochs.synced.max(configuration.epoch),
+                master: self.name.clone(),
+                configuration,
+            },
+        }
+    }
+}
+
+/// A hello that still lacks the sender's host.
+struct HelloDraft {
+    hello: Hello,
+}
+
+fn hello_due(told: Option<Mono>, cx: &Ctx) -> Mono {
+    told.map_or(cx.now, |told| told + cx.periods.publish)
+}
+
+fn send_hello(link: &mut Link, draft: &HelloDraft, renames: &Arc<Renames>, cx: &mut Ctx) -> bool {
+    let Some(local) = link.local() else {
+        return false;
+    };
+    let mut hello = draft.hello.clone();
+    hello.from.host = cx.options.announce_ip.clone().unwrap_or(Host::Ip(local));
+    let pending = Pending::Hello {
+        master: hello.master.clone(),
+        epoch: hello.configuration.epoch,
+    };
+    link.call(Call::Publish(hello), pending, renames, &mut cx.out)
+}
+
+impl PeerLink {
+    /// Looks after the link to a peer.
+    pub(crate) fn keep(&mut self, cx: &mut Ctx) {
+        let renames = Arc::default();
+        let auth = cx.peer_credentials();
+        let terms = Terms {
+            me: cx.me,
+            periods: &cx.periods,
+            down_after: self.down_after,
+            ping_every: ping_every(self.down_after, &cx.periods),
+            auth: &auth,
+            renames: &renames,
+        };
+        let mut parts = Parts {
+            now: cx.now,
+            hosts: &mut cx.hosts,
+            out: &mut cx.out,
+        };
+        self.link.upkeep(&terms, &mut parts);
+    }
+
+    /// When `keep` has something to do.
+    pub(crate) fn due(&self, cx: &Ctx) -> Option<Mono> {
+        let renames = Arc::default();
+        let terms = Terms {
+            me: cx.me,
+            periods: &cx.periods,
+            down_after: self.down_after,
+            ping_every: ping_every(self.down_after, &cx.periods),
+            auth: &None,
+            renames: &renames,
+        };
+        self.link.due(&terms)
+    }
+
+    /// The moment from which it counts as silent too long for the strictest of its masters.
+    pub(crate) fn silent_at(&self) -> Option<Mono> {
+        self.link
+            .silent_since()
+            .map(|since| since + self.down_after + Span::TICK)
+    }
+}

@@ -1,0 +1,460 @@
+//! The connections to one watched process: a command link, and a Pub/Sub link where there are
+//! hellos to hear. They are re-made when they break, and every call on them is accounted for.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::addr::Addr;
+use crate::ctx::{Hosts, Outbox};
+use crate::ids::{CallId, Epoch, LinkId, MasterName, RunId};
+use crate::limits;
+use crate::monitor::ping::PingBook;
+use crate::output::{Call, Greeting, LinkKind, Output};
+use crate::provide::options::{Credentials, Periods, Renames};
+use crate::rng::Rng;
+use crate::time::{Mono, Span};
+
+/// Whose link it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A server of this master's group, by its address.
+    Server(MasterName, Addr),
+    /// A peer.
+    Peer(RunId),
+}
+
+/// What a call was for; kept until its answer comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Pending {
+    Ping,
+    Info,
+    /// A hello about this master that carried a configuration of this epoch.
+    Hello {
+        master: MasterName,
+        epoch: Epoch,
+    },
+    /// A question about this master at this address, with a request for a vote in this epoch.
+    Ask {
+        master: MasterName,
+        addr: Addr,
+        vote_in: Option<Epoch>,
+    },
+    Reconfigure,
+    ScriptKill,
+}
+
+/// What a link needs to know each time it is looked after.
+pub(crate) struct Terms<'a> {
+    pub(crate) me: RunId,
+    pub(crate) periods: &'a Periods,
+    pub(crate) down_after: Span,
+    pub(crate) ping_every: Span,
+    pub(crate) auth: &'a Option<Credentials>,
+    pub(crate) renames: &'a Arc<Renames>,
+}
+
+/// The parts of the context that a link uses while it is itself inside the context.
+pub(crate) struct Parts<'a> {
+    pub(crate) now: Mono,
+    pub(crate) hosts: &'a mut Hosts,
+    pub(crate) out: &'a mut Outbox,
+}
+
+/// Whether a link also listens to hellos.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subscription {
+    /// Servers: yes.
+    Hellos,
+    /// Peers: no.
+    None,
+}
+
+/// The connections to one process and what is known of its health.
+#[derive(Debug)]
+pub(crate) struct Link {
+    owner: Owner,
+    addr: Addr,
+    command: Socket,
+    pubsub: Option<Socket>,
+    pending: BTreeMap<CallId, Pending>,
+    local: Option<IpAddr>,
+    heard_at: Mono,
+    pub(crate) ping: PingBook,
+}
+
+#[derive(Debug)]
+struct Socket {
+    state: State,
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Closed { retry_at: Mono },
+    Resolving { since: Mono },
+    Connecting { id: LinkId, since: Mono },
+    Up { id: LinkId, since: Mono },
+}
+
+impl Link {
+    /// A link to `addr` that connects as soon as it is looked after.
+    pub(crate) const fn new(owner: Owner, addr: Addr, listen: Subscription, now: Mono) -> Self {
+        Self {
+            owner,
+            addr,
+            command: Socket::new(now),
+            pubsub: match listen {
+                Subscription::Hellos => Some(Socket::new(now)),
+                Subscription::None => None,
+            },
+            pending: BTreeMap::new(),
+            local: None,
+            heard_at: now,
+            ping: PingBook::new(now),
+        }
+    }
+
+    /// The address it leads to.
+    pub(crate) const fn addr(&self) -> &Addr {
+        &self.addr
+    }
+
+    /// Whether calls can be sent.
+    pub(crate) const fn is_up(&self) -> bool {
+        matches!(self.command.state, State::Up { .. })
+    }
+
+    /// The `disconnected` flag of spec §5.2: a needed connection is not even being made.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        self.command.is_closed() || self.pubsub.as_ref().is_some_and(Socket::is_closed)
+    }
+
+    /// Calls without an answer.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Our own address on the command link.
+    pub(crate) const fn local(&self) -> Option<IpAddr> {
+        self.local
+    }
+
+    /// Since when nothing valid was heard (spec §8): the oldest unanswered PING, else, without a
+    /// connection, the last valid reply. `None` while all is well.
+    pub(crate) fn silent_since(&self) -> Option<Mono> {
+        match self.ping.waiting_since {
+            Some(since) => Some(since),
+            None if self.is_up() => None,
+            None => Some(self.ping.ok_at),
+        }
+    }
+
+    /// Opens what is closed and due, closes what is stuck, pings. What comes of it comes back as
+    /// inputs.
+    pub(crate) fn upkeep(&mut self, terms: &Terms<'_>, parts: &mut Parts<'_>) {
+        self.close_stuck(terms, parts);
+        self.open_due(LinkKind::Command, terms, parts);
+        self.open_due(LinkKind::PubSub, terms, parts);
+        if self.ping_due(terms).is_some_and(|due| due <= parts.now)
+            && self.call(Call::Ping, Pending::Ping, terms.renames, parts.out)
+        {
+            self.ping.on_sent(parts.now);
+        }
+    }
+
+    /// When `upkeep` has something to do.
+    pub(crate) fn due(&self, terms: &Terms<'_>) -> Option<Mono> {
+        [
+            self.command.due(self.addr.port),
+            self.pubsub
+                .as_ref()
+                .and_then(|socket| socket.due(self.addr.port)),
+            self.stuck_due(terms),
+            self.silent_due(terms),
+            self.ping_due(terms),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Sends a call; false if the link is not up or has too many calls without an answer.
+    pub(crate) fn call(
+        &mut self,
+        what: Call,
+        pending: Pending,
+        renames: &Arc<Renames>,
+        out: &mut Outbox,
+    ) -> bool {
+        let State::Up { id, .. } = self.command.state else {
+            return false;
+        };
+        if self.pending.len() >= self.most_pending() {
+            return false;
+        }
+        let call = out.next_call();
+        self.pending.insert(call, pending);
+        out.push(Output::Call {
+            link: id,
+            call,
+            what,
+            renames: Arc::clone(renames),
+        });
+        true
+    }
+
+    /// A connection is ready. Returns which, `None` if it is none of ours any more.
+    pub(crate) fn on_up(&mut self, link: LinkId, local: IpAddr, now: Mono) -> Option<LinkKind> {
+        if self.command.on_up(link, now) {
+            self.local = Some(local);
+            self.ping.on_link_up();
+            return Some(LinkKind::Command);
+        }
+        let up = self
+            .pubsub
+            .as_mut()
+            .is_some_and(|socket| socket.on_up(link, now));
+        if up {
+            self.heard_at = now;
+        }
+        up.then_some(LinkKind::PubSub)
+    }
+
+    /// A connection is gone; it is tried again at once if it had been up, else after a while, but
+    /// not after more than `longest`.
+    pub(crate) fn on_down(&mut self, link: LinkId, now: Mono, longest: Span, rng: &mut Rng) {
+        if self.command.on_down(link, now, longest, rng) {
+            self.forget_calls();
+        } else if let Some(socket) = &mut self.pubsub {
+            socket.on_down(link, now, longest, rng);
+        }
+    }
+
+    /// The Pub/Sub link delivered something.
+    pub(crate) const fn on_heard(&mut self, now: Mono) {
+        self.heard_at = now;
+    }
+
+    /// The answer to `call` came: what the call was for.
+    pub(crate) fn on_answer(&mut self, call: CallId, now: Mono) -> Option<Pending> {
+        let pending = self.pending.remove(&call)?;
+        self.ping.on_reply(now);
+        Some(pending)
+    }
+
+    /// Closes both connections; they are made again at once unless the owner drops the link.
+    pub(crate) fn close(&mut self, now: Mono, out: &mut Outbox) {
+        self.command.close(now, out);
+        if let Some(socket) = &mut self.pubsub {
+            socket.close(now, out);
+        }
+        self.forget_calls();
+    }
+
+    /// Leads elsewhere from now on.
+    pub(crate) fn redirect(&mut self, addr: Addr, now: Mono, out: &mut Outbox) {
+        self.close(now, out);
+        self.addr = addr;
+    }
+
+    fn forget_calls(&mut self) {
+        self.pending.clear();
+        self.ping.on_link_lost();
+    }
+
+    /// Peers carry the calls of all masters that they share with us.
+    const fn most_pending(&self) -> usize {
+        match self.owner {
+            Owner::Server(..) => limits::PENDING_CALLS,
+            Owner::Peer(_) => limits::PENDING_CALLS_OF_PEER,
+        }
+    }
+
+    fn close_stuck(&mut self, terms: &Terms<'_>, parts: &mut Parts<'_>) {
+        if self.stuck_due(terms).is_some_and(|due| due <= parts.now) {
+            self.command
+                .close_after(parts.now, terms.periods.ping, parts.out);
+            self.forget_calls();
+        }
+        if self.silent_due(terms).is_some_and(|due| due <= parts.now)
+            && let Some(socket) = &mut self.pubsub
+        {
+            socket.close_after(parts.now, terms.periods.ping, parts.out);
+        }
+    }
+
+    /// A command link whose PING stays unanswered is re-made (spec §5.4 a), and so is one that
+    /// does not come about.
+    fn stuck_due(&self, terms: &Terms<'_>) -> Option<Mono> {
+        match self.command.state {
+            State::Up { since, .. } => {
+                let quiet = self.ping.unheard_since()? + terms.down_after.over(2);
+                let old = since + terms.periods.min_link_reconnect;
+                Some(old.max(quiet) + Span::TICK)
+            }
+            State::Connecting { since, .. } => Some(since + connect_timeout(terms)),
+            State::Closed { .. } | State::Resolving { .. } => None,
+        }
+    }
+
+    /// A Pub/Sub link on which not even our own hellos come back is re-made (spec §5.4 b).
+    fn silent_due(&self, terms: &Terms<'_>) -> Option<Mono> {
+        match self.pubsub.as_ref()?.state {
+            State::Up { since, .. } => {
+                let old = since + terms.periods.min_link_reconnect;
+                Some(old.max(self.heard_at + terms.periods.publish * 3) + Span::TICK)
+            }
+            State::Connecting { since, .. } => Some(since + connect_timeout(terms)),
+            State::Closed { .. } | State::Resolving { .. } => None,
+        }
+    }
+
+    fn ping_due(&self, terms: &Terms<'_>) -> Option<Mono> {
+        let State::Up { since, .. } = self.command.state else {
+            return None;
+        };
+        self.ping.next_due(since, terms.ping_every)
+    }
+
+    fn open_due(&mut self, kind: LinkKind, terms: &Terms<'_>, parts: &mut Parts<'_>) {
+        let socket = match kind {
+            LinkKind::Command => &mut self.command,
+            LinkKind::PubSub => match &mut self.pubsub {
+                Some(socket) => socket,
+                None => return,
+            },
+        };
+        if self.addr.port == 0 {
+            return;
+        }
+        if matches!(socket.state, State::Closed { retry_at } if retry_at <= parts.now) {
+            parts.hosts.ask(&self.addr.host, parts.now, parts.out);
+            socket.state = State::Resolving { since: parts.now };
+        }
+        let State::Resolving { since } = socket.state else {
+            return;
+        };
+        let overdue = parts.now.since(since) >= RESOLVE_PATIENCE;
+        if !parts.hosts.is_answered(&self.addr.host, since) && !overdue {
+            return;
+        }
+        let Some(ip) = parts.hosts.ip(&self.addr.host) else {
+            socket.state = State::Closed {
+                retry_at: parts.now + terms.periods.ping,
+            };
+            return;
+        };
+        let id = parts.out.open(self.owner.clone());
+        socket.state = State::Connecting {
+            id,
+            since: parts.now,
+        };
+        let greeting = greeting(kind, terms);
+        parts.out.push(Output::Connect {
+            link: id,
+            kind,
+            ip,
+            port: self.addr.port,
+            greeting,
+        });
+    }
+}
+
+const RESOLVE_PATIENCE: Span = Span::secs(3);
+const SHORTEST_RETRY: Span = Span::ms(50);
+
+fn connect_timeout(terms: &Terms<'_>) -> Span {
+    terms
+        .down_after
+        .max(Span::secs(1))
+        .min(terms.periods.min_link_reconnect)
+}
+
+fn greeting(kind: LinkKind, terms: &Terms<'_>) -> Greeting {
+    let role = match kind {
+        LinkKind::Command => "cmd",
+        LinkKind::PubSub => "pubsub",
+    };
+    let id = terms.me.as_str().get(..8).unwrap_or_default();
+    Greeting {
+        auth: terms.auth.clone(),
+        client_name: format!("sentinel-{id}-{role}"),
+        renames: Arc::clone(terms.renames),
+    }
+}
+
+impl Socket {
+    const fn new(now: Mono) -> Self {
+        Self {
+            state: State::Closed { retry_at: now },
+            failures: 0,
+        }
+    }
+
+    const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
+    const fn id(&self) -> Option<LinkId> {
+        match self.state {
+            State::Connecting { id, .. } | State::Up { id, .. } => Some(id),
+            State::Closed { .. } | State::Resolving { .. } => None,
+        }
+    }
+
+    fn due(&self, port: u16) -> Option<Mono> {
+        match self.state {
+            State::Closed { .. } | State::Resolving { .. } if port == 0 => None,
+            State::Closed { retry_at } => Some(retry_at),
+            State::Resolving { since } => Some(since + RESOLVE_PATIENCE),
+            State::Connecting { .. } | State::Up { .. } => None,
+        }
+    }
+
+    fn on_up(&mut self, link: LinkId, now: Mono) -> bool {
+        match self.state {
+            State::Connecting { id, .. } if id == link => {
+                self.state = State::Up { id, since: now };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn on_down(&mut self, link: LinkId, now: Mono, longest: Span, rng: &mut Rng) -> bool {
+        if self.id() != Some(link) {
+            return false;
+        }
+        // A connection that lived is made again at once; one that keeps failing waits longer.
+        let lived =
+            matches!(self.state, State::Up { since, .. } if now.since(since) >= SHORTEST_RETRY);
+        self.failures = if lived {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
+        let wait = match self.failures {
+            0 => Span::ZERO,
+            n => (SHORTEST_RETRY * (1 << (n - 1).min(10))).min(longest),
+        };
+        let jitter = Span::ms(rng.below(wait.as_ms() / 8 + 1));
+        self.state = State::Closed {
+            retry_at: now + wait + jitter,
+        };
+        true
+    }
+
+    fn close(&mut self, now: Mono, out: &mut Outbox) {
+        self.close_after(now, Span::ZERO, out);
+    }
+
+    fn close_after(&mut self, now: Mono, wait: Span, out: &mut Outbox) {
+        if let Some(id) = self.id() {
+            out.close(id);
+        }
+        self.state = State::Closed {
+            retry_at: now + wait,
+        };
+    }
+}

@@ -1,0 +1,8 @@
+//! How we learn.
+
+pub(crate) mod cadence;
+pub(crate) mod down;
+pub(crate) mod hello;
+pub(crate) mod info;
+pub(crate) mod link;
+pub(crate) mod ping;

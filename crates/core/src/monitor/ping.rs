@@ -1,0 +1,87 @@
+//! What is known of a process from PING and its answers (spec §5.4, §5.5, §8).
+
+use crate::time::{Mono, Span};
+
+/// The times that decide whether a process counts as alive.
+#[derive(Debug)]
+pub(crate) struct PingBook {
+    /// Since when a valid answer is owed; begins with the link itself, so that a host that never
+    /// answered goes down too.
+    pub(crate) waiting_since: Option<Mono>,
+    /// The last valid answer.
+    pub(crate) ok_at: Mono,
+    /// The last answer to PING of any kind.
+    pub(crate) pong_at: Mono,
+    /// How long an answer takes, smoothed.
+    pub(crate) round_trip: Span,
+    sent_at: Option<Mono>,
+    outstanding: bool,
+    replied_at: Mono,
+}
+
+impl PingBook {
+    pub(crate) const fn new(now: Mono) -> Self {
+        Self {
+            waiting_since: Some(now),
+            ok_at: now,
+            pong_at: now,
+            round_trip: Span::ZERO,
+            sent_at: None,
+            outstanding: false,
+            replied_at: now,
+        }
+    }
+
+    /// When the next PING goes out over a connection that is up since `up`: one at a time, and
+    /// the first at once.
+    pub(crate) fn next_due(&self, up: Mono, every: Span) -> Option<Mono> {
+        match self.sent_at {
+            _ if self.outstanding => None,
+            Some(sent) => Some(up.max(sent + every)),
+            None => Some(up),
+        }
+    }
+
+    /// Since when a PING is unanswered and nothing else was said either.
+    pub(crate) fn unheard_since(&self) -> Option<Mono> {
+        let sent = self.sent_at.filter(|_| self.outstanding)?;
+        Some(sent.max(self.replied_at))
+    }
+
+    pub(crate) fn on_sent(&mut self, now: Mono) {
+        self.sent_at = Some(now);
+        self.outstanding = true;
+        self.waiting_since.get_or_insert(now);
+    }
+
+    /// An answer that shows the process to be alive.
+    pub(crate) fn on_valid(&mut self, now: Mono) {
+        self.on_invalid(now);
+        self.ok_at = now;
+        self.waiting_since = None;
+    }
+
+    /// An answer that shows only that somebody is there.
+    pub(crate) fn on_invalid(&mut self, now: Mono) {
+        if let Some(sent) = self.sent_at {
+            let sample = now.since(sent).as_ms();
+            self.round_trip = Span::ms((self.round_trip.as_ms() * 3 + sample).div_ceil(4));
+        }
+        self.outstanding = false;
+        self.pong_at = now;
+    }
+
+    /// An answer to anything.
+    pub(crate) const fn on_reply(&mut self, now: Mono) {
+        self.replied_at = now;
+    }
+
+    pub(crate) const fn on_link_up(&mut self) {
+        self.outstanding = false;
+        self.sent_at = None;
+    }
+
+    pub(crate) const fn on_link_lost(&mut self) {
+        self.outstanding = false;
+    }
+}
