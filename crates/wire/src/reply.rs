@@ -2,14 +2,34 @@
 
 use bartizan_core::provide::reply::Reply;
 
-use crate::resp::{Frame, Protocol, encode_frame};
+use crate::resp::{Frame, Protocol, bulk, encode_frame, length, line, map_header};
 
 /// Appends a reply of the core.
 pub fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
-    encode_frame(&frame(reply), protocol, out);
+    match reply {
+        Reply::Status(text) => line(b'+', text.as_bytes(), out),
+        Reply::Error(text) => line(b'-', text.as_bytes(), out),
+        Reply::Integer(n) => encode_frame(&Frame::Integer(*n), protocol, out),
+        Reply::Bulk(text) => bulk(text.as_bytes(), out),
+        Reply::NullArray => encode_frame(&Frame::NullArray, protocol, out),
+        Reply::Null => encode_frame(&Frame::Null, protocol, out),
+        Reply::Array(items) => {
+            length(b'*', items.len(), out);
+            for item in items {
+                encode(item, protocol, out);
+            }
+        }
+        Reply::Map(pairs) => {
+            map_header(pairs.len(), protocol, out);
+            for (name, value) in pairs {
+                bulk(name.as_bytes(), out);
+                encode(value, protocol, out);
+            }
+        }
+    }
 }
 
-/// The reply as a frame.
+/// A reply as a frame, to be put into a larger one.
 pub fn frame(reply: &Reply) -> Frame {
     match reply {
         Reply::Status(text) => Frame::simple(text),
@@ -19,12 +39,10 @@ pub fn frame(reply: &Reply) -> Frame {
         Reply::NullArray => Frame::NullArray,
         Reply::Null => Frame::Null,
         Reply::Array(items) => Frame::Array(items.iter().map(frame).collect()),
-        Reply::Map(pairs) => Frame::Map(
-            pairs
-                .iter()
-                .map(|(name, value)| (Frame::bulk(name), frame(value)))
-                .collect(),
-        ),
+        Reply::Map(pairs) => {
+            let pair = |(name, value): &(_, _)| (Frame::bulk(name), frame(value));
+            Frame::Map(pairs.iter().map(pair).collect())
+        }
     }
 }
 

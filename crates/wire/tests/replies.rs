@@ -9,7 +9,7 @@ mod support;
 
 use bartizan_core::provide::reply::Reply;
 use bartizan_wire::reply::{
-    Subscription, encode, message, pmessage, subscriber_pong, subscription,
+    Subscription, encode, frame, message, pmessage, subscriber_pong, subscription,
 };
 use bartizan_wire::resp::{Frame, Protocol, encode_frame};
 
@@ -19,6 +19,9 @@ fn check(reply: &Reply, resp2: &str, resp3: &str) {
     for (protocol, expected) in [(Protocol::Resp2, resp2), (Protocol::Resp3, resp3)] {
         let mut out = Vec::new();
         encode(reply, protocol, &mut out);
+        let mut framed = Vec::new();
+        encode_frame(&frame(reply), protocol, &mut framed);
+        assert_eq!(show(&framed), show(&out));
         assert_eq!(show(&out), expected.escape_default().to_string());
     }
 }

@@ -146,7 +146,8 @@ impl Upstream {
     }
 
     /// The promotion worked. The new address is told to everybody from here on, long before
-    /// +switch-master (hazard M), and the epoch is one that a hello may still overtake (hazard A).
+    /// +switch-master (hazard M). The epoch is that of the failover, even when a hello has raised
+    /// it since, and a hello may still raise it later (hazard A).
     fn on_promoted(&mut self, now: Mono, name: &MasterName, id: InstId) {
         let Some(master) = self.masters.get_mut(name) else {
             return;

@@ -23,9 +23,9 @@ fn word(line: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     loop {
         rest = match rest {
             [] => return Some((out, rest)),
-            [byte, ..] if is_space(*byte) => return Some((out, rest)),
-            [b'"', inside @ ..] => double_quoted(inside, &mut out)?,
-            [b'\'', inside @ ..] => single_quoted(inside, &mut out)?,
+            [b' ' | b'\t' | b'\r' | b'\n', ..] => return Some((out, rest)),
+            [b'"', inside @ ..] => return double_quoted(inside, &mut out).map(|rest| (out, rest)),
+            [b'\'', inside @ ..] => return single_quoted(inside, &mut out).map(|rest| (out, rest)),
             [byte, behind @ ..] => {
                 out.push(*byte);
                 behind
@@ -97,6 +97,7 @@ fn hex(digit: u8) -> Option<u8> {
         .and_then(|n| u8::try_from(n).ok())
 }
 
+/// What is skipped between words. Of these only blank, tab and line ends also end a word.
 fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 11
 }
@@ -126,6 +127,7 @@ mod tests {
             (r#"PING "a"#, None),
             ("PING 'a", None),
             (r#"PING "a\"#, None),
+            ("\x0b PING\x0bx", Some(&["PING\x0bx"])),
             ("   ", Some(&[])),
             ("", Some(&[])),
         ];

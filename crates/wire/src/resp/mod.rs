@@ -8,6 +8,7 @@ mod number;
 mod reply;
 mod request;
 
+pub(crate) use encode::{bulk, length, line, map_header};
 pub use encode::{command, encode_frame};
 pub use frame::{Frame, Protocol};
 pub use limits::{Limits, Role};
