@@ -40,8 +40,10 @@ pub fn frame(reply: &Reply) -> Frame {
         Reply::Null => Frame::Null,
         Reply::Array(items) => Frame::Array(items.iter().map(frame).collect()),
         Reply::Map(pairs) => {
-            let pair = |(name, value): &(_, _)| (Frame::bulk(name), frame(value));
-            Frame::Map(pairs.iter().map(pair).collect())
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| (Frame::bulk(name), frame(value)));
+            Frame::Map(pairs.collect())
         }
     }
 }
