@@ -54,6 +54,26 @@ fn a_leader_announces_its_own_address_under_somebody_elses_epoch() {
 }
 
 #[test]
+fn a_promotion_sets_the_epoch_of_the_configuration_back() {
+    // Observed on 7.0.15: config-epoch 9, heard of while waiting for the promotion, became 1.
+    let mut bench = Bench::new(known(2, &['b', 'c']));
+    bench.run(12_000);
+    bench.ask(Command::Failover { name: mymaster() });
+    bench.run_until("+failover-state-wait-promotion", 2000);
+    bench.hello('b', 9, 9, 1);
+    assert_eq!(
+        bench.sut.durable().masters[0].configuration.epoch,
+        Epoch::new(9)
+    );
+    bench.run_until("+promoted-slave", 5000);
+    assert_eq!(
+        bench.last_write().masters[0].configuration.epoch,
+        Epoch::new(1)
+    );
+    assert_eq!(bench.last_write().current_epoch, Epoch::new(9));
+}
+
+#[test]
 fn votes_of_the_current_epoch_elect_in_an_older_one() {
     // Hazard C: the failover is of epoch 1; its votes are looked for in epoch 5.
     let mut bench = Bench::new(known(2, &['b', 'c', 'd']));
