@@ -466,5 +466,6 @@ impl World {
             }
         }
         self.restore_options();
+        self.restore_masters();
     }
 }

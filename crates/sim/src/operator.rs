@@ -100,9 +100,12 @@ impl World {
         let Some(Who::Sentinel(h)) = fault.who.first().copied() else {
             return;
         };
-        let Some(group) = self.group_of(fault) else {
-            return;
-        };
+        if let Some(group) = self.group_of(fault) {
+            self.monitor_group(h, group);
+        }
+    }
+
+    fn monitor_group(&mut self, h: usize, group: usize) {
         let Some(name) = self.groups.name(group).cloned() else {
             return;
         };
@@ -126,6 +129,17 @@ impl World {
             None,
         );
         self.usual_options(h, &name);
+    }
+
+    /// A Sentinel that died between REMOVE and MONITOR is told again.
+    pub(crate) fn restore_masters(&mut self) {
+        for h in 0..self.hosts.len() {
+            for group in 0..self.groups.len() {
+                if self.master_addr(h, group).is_none() {
+                    self.monitor_group(h, group);
+                }
+            }
+        }
     }
 
     fn usual_options(&mut self, h: usize, name: &MasterName) {

@@ -1,6 +1,22 @@
 //! The invariants, one property to a file. They see what enters and leaves a Sentinel, what is
 //! on its disk, and nothing of its inside.
 
+mod attempts;
+mod authority;
+mod bounds;
+mod configuration;
+mod events;
+mod interface;
+mod leaders;
+mod monotonic;
+mod promises;
+mod promotion;
+mod quiet;
+mod read;
+mod reconf;
+mod tilt;
+mod votes;
+
 use std::fmt;
 
 use bartizan_core::addr::Addr;
@@ -162,6 +178,28 @@ impl Checks {
 }
 
 /// The properties that hold in the world of a plan.
-pub fn all_for(_plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
-    Vec::new()
+pub fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
+    let params = &plan.params;
+    let watched = params.masters * (params.replicas + 1) + params.sentinels;
+    let mut all: Vec<Box<dyn Check>> = vec![
+        Box::new(votes::Votes::default()),
+        Box::new(monotonic::Monotonic::default()),
+        Box::new(promises::Promises::default()),
+        Box::new(authority::Authority::default()),
+        Box::new(promotion::Promotion::default()),
+        Box::new(reconf::Reconf::default()),
+        Box::new(tilt::Tilt::default()),
+        Box::new(interface::Interface::default()),
+        Box::new(bounds::Bounds::new(params.masters, watched)),
+        Box::new(events::Events::default()),
+    ];
+    // What redis-sentinels make of epochs in a mixed fleet is not ours to promise.
+    if params.upstream == 0 {
+        all.push(Box::new(leaders::Leaders::default()));
+        all.push(Box::new(configuration::OneAddress::default()));
+    }
+    if plan.faults.is_empty() && params.upstream == 0 {
+        all.push(Box::new(quiet::Quiet));
+    }
+    all
 }

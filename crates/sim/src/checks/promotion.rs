@@ -1,0 +1,159 @@
+//! S7: the promoted replica was eligible, and the best by priority, offset and run id, on what
+//! the leader knew; one of priority 0 never is (spec §10.2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bartizan_core::addr::Addr;
+use bartizan_core::ids::{CallId, LinkId};
+use bartizan_core::input::{Answer, Input};
+use bartizan_core::notify::event::EventKind;
+use bartizan_core::output::{Call, Output};
+use bartizan_core::report::{Info, Role};
+use bartizan_core::time::Mono;
+
+use super::{Check, Scene, Seen, Verdict, read};
+use crate::groups::Groups;
+
+/// Only an INFO this fresh makes another replica a rival beyond doubt, in milliseconds.
+const FRESH_MS: u64 = 900;
+
+/// What each Sentinel last read from each server.
+#[derive(Debug, Default)]
+pub(crate) struct Promotion {
+    asked: BTreeMap<(usize, LinkId, CallId), Addr>,
+    known: BTreeMap<(usize, Addr), (Info, Mono)>,
+    replicas: BTreeSet<(usize, Addr)>,
+    down: BTreeSet<(usize, Addr)>,
+}
+
+/// How good a replica is: less is better.
+fn rank(info: &Info) -> (u32, std::cmp::Reverse<u64>, String) {
+    let id = info
+        .run_id
+        .map_or_else(|| "~".to_owned(), |id| id.as_str().to_ascii_lowercase());
+    (
+        info.priority.unwrap_or(100),
+        std::cmp::Reverse(info.offset.unwrap_or(0)),
+        id,
+    )
+}
+
+impl Promotion {
+    fn selected(&self, groups: &Groups, scene: &Scene<'_>, addr: &Addr) -> Verdict {
+        let host = scene.host;
+        let Some((info, _)) = self.known.get(&(host, addr.clone())) else {
+            return Err(format!("{addr} is selected and has never answered INFO"));
+        };
+        if info.priority == Some(0) {
+            return Err(format!("{addr} is selected with priority 0"));
+        }
+        if self.down.contains(&(host, addr.clone())) {
+            return Err(format!("{addr} is selected and held to be down"));
+        }
+        let group = groups.by_addr(addr);
+        let chosen = rank(info);
+        let better = self.known.iter().find(|((h, other), (info, at))| {
+            *h == host
+                && other != addr
+                && groups.by_addr(other) == group
+                && self.replicas.contains(&(host, other.clone()))
+                && !self.down.contains(&(host, other.clone()))
+                && scene.mono.since(*at).as_ms() < FRESH_MS
+                && info.role == Some(Role::Replica)
+                && info.master_link_down_for.as_ms() == 0
+                && info.priority.is_some_and(|priority| priority > 0)
+                && rank(info) < chosen
+        });
+        match better {
+            None => Ok(()),
+            Some(((_, other), (better, _))) => Err(format!(
+                "{addr} {chosen:?} is selected; {other} {:?} is better",
+                rank(better)
+            )),
+        }
+    }
+
+    fn event(
+        &mut self,
+        groups: &Groups,
+        scene: &Scene<'_>,
+        kind: EventKind,
+        payload: &str,
+    ) -> Verdict {
+        let Some((what, addr)) = read::instance(payload) else {
+            return Ok(());
+        };
+        let key = (scene.host, addr);
+        match (kind, what) {
+            (EventKind::Slave, _) => {
+                self.replicas.insert(key);
+            }
+            (EventKind::Sdown, "slave") => {
+                self.down.insert(key);
+            }
+            (EventKind::SdownEnd, "slave") => {
+                self.down.remove(&key);
+            }
+            (EventKind::SelectedSlave, _) => return self.selected(groups, scene, &key.1),
+            (EventKind::SwitchMaster | EventKind::ResetMaster | EventKind::Unmonitor, _) => {
+                // Who is a replica, and since when it is down, is learnt again from here on.
+                self.replicas.retain(|(host, _)| *host != scene.host);
+                self.down.retain(|(host, _)| *host != scene.host);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Check for Promotion {
+    fn property(&self) -> &'static str {
+        "S7"
+    }
+
+    fn see(&mut self, groups: &Groups, scene: &Scene<'_>, seen: &Seen<'_>) -> Verdict {
+        let host = scene.host;
+        match seen {
+            Seen::Boot(_) => {
+                self.asked.retain(|(h, ..), _| *h != host);
+                self.known.retain(|(h, _), _| *h != host);
+                self.replicas.retain(|(h, _)| *h != host);
+                self.down.retain(|(h, _)| *h != host);
+            }
+            Seen::Output(
+                Output::Call {
+                    link,
+                    call,
+                    what: Call::Info,
+                    ..
+                },
+                Some(target),
+            ) => {
+                self.asked.insert((host, *link, *call), target.addr.clone());
+            }
+            Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {
+                self.asked.retain(|(h, l, _), _| (*h, *l) != (host, *link));
+            }
+            Seen::Input(Input::Answer {
+                link,
+                call,
+                answer: Answer::Info(info),
+            }) => {
+                if let Some(addr) = self.asked.remove(&(host, *link, *call)) {
+                    // What a reply does not tell stays as it was known.
+                    let mut info = (**info).clone();
+                    if let Some((old, _)) = self.known.get(&(host, addr.clone())) {
+                        info.priority = info.priority.or(old.priority);
+                        info.offset = info.offset.or(old.offset);
+                    }
+                    self.known.insert((host, addr), (info, scene.mono));
+                }
+            }
+            Seen::Output(Output::Event(event), _) => {
+                return self.event(groups, scene, event.kind, &event.payload);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
