@@ -86,7 +86,10 @@ pub(crate) struct Link {
 #[derive(Debug)]
 struct Socket {
     state: State,
+    /// Attempts in a row that did not connect.
     failures: u32,
+    /// Connections in a row that did not last.
+    short_lives: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -363,6 +366,8 @@ impl Link {
 
 const RESOLVE_PATIENCE: Span = Span::secs(3);
 const SHORTEST_RETRY: Span = Span::ms(50);
+/// A connection that held this long counts as a good one.
+const LASTING: Span = Span::secs(1);
 
 fn connect_timeout(terms: &Terms<'_>) -> Span {
     terms
@@ -389,6 +394,7 @@ impl Socket {
         Self {
             state: State::Closed { retry_at: now },
             failures: 0,
+            short_lives: 0,
         }
     }
 
@@ -426,15 +432,21 @@ impl Socket {
         if self.id() != Some(link) {
             return false;
         }
-        // A connection that lived is made again at once; one that keeps failing waits longer.
-        let lived =
-            matches!(self.state, State::Up { since, .. } if now.since(since) >= SHORTEST_RETRY);
-        self.failures = if lived {
-            0
-        } else {
-            self.failures.saturating_add(1)
-        };
-        let wait = match self.failures {
+        // A connection that lasted is made again at once; one that fails, or breaks again and
+        // again, waits longer each time.
+        match self.state {
+            State::Up { since, .. } => {
+                let lasted = now.since(since) >= LASTING;
+                self.failures = 0;
+                self.short_lives = if lasted {
+                    0
+                } else {
+                    self.short_lives.saturating_add(1)
+                };
+            }
+            _ => self.failures = self.failures.saturating_add(1),
+        }
+        let wait = match self.failures.max(self.short_lives) {
             0 => Span::ZERO,
             n => (SHORTEST_RETRY * (1 << (n - 1).min(10))).min(longest),
         };
