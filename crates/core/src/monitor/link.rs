@@ -394,6 +394,7 @@ impl Socket {
         Self {
             state: State::Closed { retry_at: now },
             failures: 0,
+            short_lives: 0,
         }
     }
 
