@@ -1,5 +1,6 @@
 //! One line of text and where it came from.
 
+use core::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{ConfError, Warning};
@@ -65,12 +66,12 @@ impl Fault {
 
 impl Place {
     /// The error that `text`, which stands here, is not a line at all.
-    fn unbalanced(&self, text: String, span: core::ops::Range<usize>) -> ConfError {
+    fn unbalanced(&self, text: String, span: Range<usize>) -> ConfError {
         ConfError {
             file: Arc::clone(&self.file),
             line: self.number,
             redis_line: self.redis_number,
-            span: span.start.min(text.len())..span.end.min(text.len()),
+            span,
             text,
             message: "Unbalanced quotes in configuration line".to_owned(),
             help: "a quoted word ends with the quote it began with, followed by a space or \
@@ -97,10 +98,26 @@ impl Line {
             return Ok(None);
         }
         let text = String::from_utf8_lossy(trimmed).into_owned();
+        // Where a byte of the line is in `text`, which may be longer. Words begin and end beside
+        // ASCII, so a prefix is replaced as it is within the whole.
+        let shown = |at: usize| {
+            trimmed
+                .get(..at)
+                .map_or(text.len(), |prefix| String::from_utf8_lossy(prefix).len())
+        };
+        let shown = |span: Range<usize>| shown(span.start)..shown(span.end);
         match token::split(trimmed) {
             Ok(words) if words.is_empty() => Ok(None),
-            Ok(words) => Ok(Some(Self { place, text, words })),
-            Err(span) => Err(place.unbalanced(text, span)),
+            Ok(mut words) => {
+                for word in &mut words {
+                    word.span = shown(word.span.clone());
+                }
+                Ok(Some(Self { place, text, words }))
+            }
+            Err(span) => {
+                let span = shown(span);
+                Err(place.unbalanced(text, span))
+            }
         }
     }
 
@@ -131,12 +148,7 @@ impl Line {
         let word = fault
             .argument
             .and_then(|argument| self.words.get(argument + n));
-        // Positions were counted in bytes; text with replaced bytes may be longer than they say.
-        let whole = 0..self.text.len();
-        let span = match word {
-            Some(word) if self.text.get(word.span.clone()).is_some() => word.span.clone(),
-            _ => whole,
-        };
+        let span = word.map_or(0..self.text.len(), |word| word.span.clone());
         ConfError {
             file: Arc::clone(&self.place.file),
             line: self.place.number,

@@ -70,7 +70,7 @@ pub struct ServerOptions {
     /// canonical name: the words of each line. `client-output-buffer-limit` and the like.
     pub inert: BTreeMap<String, Vec<Vec<String>>>,
     /// What the included files say, as lines: `render` does not repeat it in the main file.
-    pub(crate) included: Vec<Vec<String>>,
+    pub included: Vec<Vec<String>>,
 }
 
 impl Default for ServerOptions {

@@ -50,8 +50,16 @@ fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, name)| name)
 }
 
-/// Letters to change, add or take away to get from one word to the other.
+/// Letters to change, add or take away to get from one word to the other. The same letters in
+/// another order are one slip.
 fn distance(word: &[char], name: &str) -> usize {
+    let sorted = |mut letters: Vec<char>| {
+        letters.sort_unstable();
+        letters
+    };
+    if sorted(word.to_vec()) == sorted(name.chars().collect()) {
+        return 1;
+    }
     let mut row: Vec<usize> = (0..=word.len()).collect();
     for (i, letter) in name.chars().enumerate() {
         let mut next = vec![i + 1];
