@@ -1,7 +1,7 @@
 //! The shape of replies, in both protocols, as clients parse them.
 
 use crate::harness::resp::{Client, Value};
-use crate::harness::{Flavor, Fleet, NAME, Plan, eventually};
+use crate::harness::{Fleet, NAME, Plan};
 
 const MASTER_FIELDS: [&str; 20] = [
     "name",

@@ -185,9 +185,11 @@ impl Fleet {
             self.sentinels.iter().all(|sentinel| {
                 let master = sentinel.master();
                 let rows = sentinel.replicas();
+                let liked = |row: &resp::Value| row.field("flags").as_deref() == Some("sentinel");
                 master.field("num-slaves").as_ref() == Some(&replicas)
                     && master.field("num-other-sentinels").as_ref() == Some(&peers)
                     && master.field("flags").as_deref() == Some("master")
+                    && sentinel.peers().iter().all(liked)
                     && rows.iter().all(|row| {
                         row.field("flags").as_deref() == Some("slave")
                             && row.field("master-link-status").as_deref() == Some("ok")

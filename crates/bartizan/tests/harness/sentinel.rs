@@ -160,9 +160,16 @@ impl Sentinel {
 
     /// The rows of `SENTINEL REPLICAS`.
     pub fn replicas(&self) -> Vec<Value> {
-        let reply = self
-            .ask(&["SENTINEL", "REPLICAS", NAME])
-            .unwrap_or(Value::Null);
+        self.rows("REPLICAS")
+    }
+
+    /// The rows of `SENTINEL SENTINELS`.
+    pub fn peers(&self) -> Vec<Value> {
+        self.rows("SENTINELS")
+    }
+
+    fn rows(&self, what: &str) -> Vec<Value> {
+        let reply = self.ask(&["SENTINEL", what, NAME]).unwrap_or(Value::Null);
         reply.items().map(<[Value]>::to_vec).unwrap_or_default()
     }
 
