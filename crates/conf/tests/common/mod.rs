@@ -1,5 +1,6 @@
 //! Shortcuts that the tests of this crate share.
 #![allow(dead_code, reason = "each test file uses some of these")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bartizan_conf::{ConfError, Included, Loaded, PaperWorld, Source, World, load};
 use bartizan_core::addr::{Addr, Host};
