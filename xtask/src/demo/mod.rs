@@ -161,10 +161,13 @@ fn perform(cast: &mut Cast, patience: &Patience) -> Result<()> {
         },
     )?;
     let new = cast.master_index()?;
-    patience.until("the new master's switch is announced by everybody", || {
-        story.tell_news(cast, &writer);
-        story.switched() == cast.sentinel_ports().len()
-    })?;
+    patience.until(
+        "everybody tells clients, and the other replica is moved",
+        || {
+            story.tell_news(cast, &writer);
+            story.switched() == cast.sentinel_ports().len() && story.has_ended()
+        },
+    )?;
     story.tell_outcome(cast, &writer, new)?;
 
     cast.restart_server(old, patience)?;

@@ -22,6 +22,7 @@ pub(super) struct Story {
     /// Sentinels' ids and names.
     ids: BTreeMap<String, String>,
     switched: BTreeSet<u16>,
+    ended: bool,
     colour: bool,
 }
 
@@ -39,6 +40,7 @@ impl Story {
             told_back: false,
             ids: ids.collect(),
             switched: BTreeSet::new(),
+            ended: false,
             colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         }
     }
@@ -60,6 +62,7 @@ impl Story {
             if event.kind == "+switch-master" {
                 self.switched.insert(event.port);
             }
+            self.ended |= event.kind == "+failover-end";
             if let Some(words) = self.in_words(cast, event) {
                 lines.push((
                     event.at,
@@ -94,6 +97,11 @@ impl Story {
     /// How many sentinels have told their clients of the new master.
     pub(super) fn switched(&self) -> usize {
         self.switched.len()
+    }
+
+    /// Whether the leader has said that the failover is over.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     pub(super) fn tell_outcome(&self, cast: &Cast, writer: &Writer, new: usize) -> Result<()> {
@@ -166,6 +174,9 @@ impl Story {
         let subject = self.subject(cast, &event.payload);
         let words: Vec<&str> = event.payload.split(' ').collect();
         let text = match event.kind.as_str() {
+            "+sdown" if words.first() == Some(&"slave") => {
+                format!("lists {subject} as a replica that is down")
+            }
             "+sdown" => format!("hears nothing from {subject}: down, as I see it"),
             "-sdown" => format!("hears from {subject} again"),
             "+odown" => {
