@@ -7,6 +7,7 @@ use common::{Files, read, read_in};
 const MONITOR: &str = "sentinel monitor m 127.0.0.1 6379 1\n";
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn each_mistake_has_the_message_of_redis_and_points_at_the_word() {
     let id = "0123456789abcdef0123456789abcdef01234567";
     let twice = format!("sentinel known-sentinel m 1.1.1.1 9 {id}");
