@@ -1,119 +1,83 @@
-//! Redis's glob patterns: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, `\x`. Nothing else is special.
+//! Redis's glob patterns, over bytes: `*`, `?`, `[a-z]`, `[^a]`, `\` before what is meant literally.
+//!
+//! Iterative, and it only ever goes back to the last `*`: a hostile pattern costs at most the
+//! product of both lengths. The odd cases are Redis's own: `!` and `{` are literal, a class that
+//! is never closed ends with the pattern, a range may be written backwards.
 
-/// Whether `text` matches `pattern`, byte by byte, without recursion.
+/// Whether all of `text` matches `pattern`, case-sensitively.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (pattern, text);
-    // Where to go on after the last star, if what follows it does not match here.
+    run(pattern, text, |byte| byte)
+}
+
+/// The same with ASCII letters of either case alike.
+pub fn matches_ignoring_case(pattern: &[u8], text: &[u8]) -> bool {
+    run(pattern, text, |byte| byte.to_ascii_lowercase())
+}
+
+fn run(pattern: &[u8], text: &[u8], fold: fn(u8) -> u8) -> bool {
+    let (mut pattern, mut text) = (pattern, text);
+    // Where to go on after a mismatch: behind the last star, one more byte of text given to it.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
-        let step = match (p.split_first(), t.split_first()) {
-            (None, None) => return true,
-            (Some((b'*', rest)), _) => {
-                retry = Some((rest, t));
-                p = rest;
-                continue;
-            }
-            (Some(_), Some((&byte, text_rest))) => {
-                match_one(p, byte).map(|pattern_rest| (pattern_rest, text_rest))
-            }
-            (None, Some(_)) | (Some(_), None) => None,
+        if let Some((b'*', behind)) = pattern.split_first() {
+            pattern = behind;
+            retry = Some((behind, text));
+            continue;
+        }
+        let Some((&byte, behind)) = text.split_first() else {
+            return pattern.is_empty();
         };
-        match (step, retry) {
-            (Some((pattern_rest, text_rest)), _) => (p, t) = (pattern_rest, text_rest),
-            (None, Some((after_star, from))) => {
-                let Some((_, shorter)) = from.split_first() else {
-                    return false;
-                };
-                retry = Some((after_star, shorter));
-                (p, t) = (after_star, shorter);
-            }
-            (None, None) => return false,
+        if let Some(rest) = one(pattern, byte, fold) {
+            (pattern, text) = (rest, behind);
+            continue;
         }
+        let Some((star, (_, given))) = retry.and_then(|(p, t)| Some((p, t.split_first()?))) else {
+            return false;
+        };
+        (pattern, text) = (star, given);
+        retry = Some((star, given));
     }
 }
 
-/// Matches one byte against the head of a pattern; what is left of the pattern if it does.
-fn match_one(pattern: &[u8], byte: u8) -> Option<&[u8]> {
-    let (head, rest) = pattern.split_first()?;
-    match (head, rest.split_first()) {
-        (b'?', _) => Some(rest),
-        (b'[', _) => {
-            let (found, rest) = match_class(rest, byte);
-            found.then_some(rest)
-        }
-        (b'\\', Some((escaped, rest))) => (*escaped == byte).then_some(rest),
-        (literal, _) => (*literal == byte).then_some(rest),
+/// Matches one byte; gives the pattern behind what matched it.
+fn one(pattern: &[u8], byte: u8, fold: fn(u8) -> u8) -> Option<&[u8]> {
+    let same = |p: u8| fold(p) == fold(byte);
+    match pattern {
+        [] => None,
+        [b'?', rest @ ..] => Some(rest),
+        [b'[', rest @ ..] => class(rest, fold(byte), fold),
+        [b'\\', literal, rest @ ..] | [literal, rest @ ..] => same(*literal).then_some(rest),
     }
 }
 
-/// Matches a class after its `[`; an unclosed one ends with the pattern.
-fn match_class(class: &[u8], byte: u8) -> (bool, &[u8]) {
-    let (negated, mut rest) = match class.split_first() {
-        Some((b'^', rest)) => (true, rest),
-        _ => (false, class),
+/// Matches a byte, already folded, against a class whose `[` was read.
+fn class(pattern: &[u8], byte: u8, fold: fn(u8) -> u8) -> Option<&[u8]> {
+    let (negated, mut pattern) = match pattern {
+        [b'^', rest @ ..] => (true, rest),
+        _ => (false, pattern),
     };
     let mut found = false;
     loop {
-        rest = match rest {
-            [] => return (found != negated, rest),
-            [b']', rest @ ..] => return (found != negated, rest),
-            [b'\\', escaped, rest @ ..] => {
-                found |= *escaped == byte;
+        pattern = match pattern {
+            [] => break,
+            [b']', rest @ ..] => {
+                pattern = rest;
+                break;
+            }
+            [b'\\', literal, rest @ ..] => {
+                found |= fold(*literal) == byte;
                 rest
             }
-            [low, b'-', high, rest @ ..] => {
-                found |= (*low.min(high)..=*low.max(high)).contains(&byte);
+            [from, b'-', to, rest @ ..] => {
+                let (from, to) = (fold(*from.min(to)), fold(*from.max(to)));
+                found |= (from..=to).contains(&byte);
                 rest
             }
-            [one, rest @ ..] => {
-                found |= *one == byte;
+            [literal, rest @ ..] => {
+                found |= fold(*literal) == byte;
                 rest
             }
         };
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn patterns_match_as_redis_matches_them() {
-        let table = [
-            ("*", "", true),
-            ("*", "anything", true),
-            ("", "", true),
-            ("", "a", false),
-            ("my*", "mymaster", true),
-            ("my*r", "mymaster", true),
-            ("my*x", "mymaster", false),
-            ("h?llo", "hello", true),
-            ("h[ae]llo", "hallo", true),
-            ("h[^e]llo", "hello", false),
-            ("h[a-c]llo", "hbllo", true),
-            ("[!a]", "!", true),
-            ("[!a]", "b", false),
-            ("[-+]sdown", "-sdown", true),
-            ("[-+]sdown", "+sdown", true),
-            ("{a}", "{a}", true),
-            ("\\*", "*", true),
-            ("\\*", "x", false),
-            ("a*b*c", "aXbYbZc", true),
-            ("[abc", "a", true),
-        ];
-        for (pattern, text, expected) in table {
-            assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern} against {text}"
-            );
-        }
-    }
-
-    #[test]
-    fn many_stars_do_not_take_for_ever() {
-        let pattern = "a*".repeat(64) + "b";
-        let text = "a".repeat(10_000);
-        assert!(!matches(pattern.as_bytes(), text.as_bytes()));
-    }
+    (found != negated).then_some(pattern)
 }

@@ -8,14 +8,18 @@
 //! 5. Every queue has a limit in [`crate::limits`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use crate::addr::Addr;
 use crate::ctx::{Ctx, Epochs, Hosts, Outbox};
 use crate::failover::vote;
-use crate::ids::{CallId, LinkId, MasterName, RunId};
+use crate::ids::{CallId, Epoch, LinkId, MasterName, RequestId, RunId};
 use crate::input::{Answer, Input};
-use crate::model::durable::Durable;
+use crate::model::durable::{Durable, MasterState};
 use crate::model::gate::{Gate, Promise};
 use crate::model::master::{About, Master};
+use crate::model::peer::Peer;
+use crate::model::server::Server;
 use crate::monitor::hello::{self, Masters};
 use crate::monitor::link::{Owner, Pending};
 use crate::notify::event::EventKind;
@@ -25,6 +29,7 @@ use crate::provide::command::Command;
 use crate::provide::options::Credentials;
 use crate::provide::query::Query;
 use crate::provide::reply::Reply;
+use crate::report::Hello;
 use crate::rng::Rng;
 use crate::time::{Mono, Span};
 
@@ -314,7 +319,7 @@ impl Sentinel {
         }
     }
 
-    fn settle_adoption(&mut self, name: &MasterName, epoch: crate::ids::Epoch) {
+    fn settle_adoption(&mut self, name: &MasterName, epoch: Epoch) {
         if let Some(master) = self.masters.get_mut(name) {
             master.on_adoption_settled(&mut self.cx, epoch);
         }
@@ -326,7 +331,7 @@ impl Sentinel {
         self.step_all();
     }
 
-    fn on_link_up(&mut self, link: LinkId, local: std::net::IpAddr) {
+    fn on_link_up(&mut self, link: LinkId, local: IpAddr) {
         match self.cx.out.routes.get(&link).cloned() {
             Some(Owner::Server(name, addr)) => {
                 let now = self.cx.now;
@@ -419,7 +424,7 @@ impl Sentinel {
         }
     }
 
-    fn on_server_pong(&mut self, name: &MasterName, addr: &crate::addr::Addr, answer: &Answer) {
+    fn on_server_pong(&mut self, name: &MasterName, addr: &Addr, answer: &Answer) {
         let now = self.cx.now;
         let Some(master) = self.masters.get_mut(name) else {
             return;
@@ -471,7 +476,7 @@ impl Sentinel {
                 }
                 self.step_peer(id);
                 for name in self.masters_of(id) {
-                    let down = |peer: &crate::model::peer::Peer| peer.sdown.is_some();
+                    let down = |peer: &Peer| peer.sdown.is_some();
                     if self
                         .masters
                         .get(&name)
@@ -507,13 +512,13 @@ impl Sentinel {
         }
     }
 
-    pub(crate) fn on_hello(&mut self, hello: &crate::report::Hello) {
+    pub(crate) fn on_hello(&mut self, hello: &Hello) {
         hello::on_hello(&mut self.masters, &mut self.cx, hello);
         self.step_master(&hello.master);
         self.step_peer(hello.id);
     }
 
-    fn on_command(&mut self, request: crate::ids::RequestId, command: Command) {
+    fn on_command(&mut self, request: RequestId, command: Command) {
         if self.cx.gate.held() >= crate::limits::HELD_REPLIES {
             let reply = Reply::error("ERR Too many requests wait for the disk, try again later");
             self.cx.out.push(Output::Answer { request, reply });
@@ -533,18 +538,7 @@ impl Sentinel {
                     self.step_master(&name);
                 }
             }
-            Command::Publish { hello } => {
-                if let Some(hello) = &hello {
-                    self.on_hello(hello);
-                }
-                // Whoever hears that we took it in may count on us: it is on disk by then.
-                let kept = Reply::Integer(1);
-                self.cx.gate.hold(Promise::Reply {
-                    request,
-                    withheld: kept.clone(),
-                    kept,
-                });
-            }
+            Command::Publish { hello } => self.on_publish(request, hello.as_ref()),
             change => {
                 let touched =
                     crate::provide::change::apply(&mut self.masters, &mut self.cx, request, change);
@@ -556,7 +550,31 @@ impl Sentinel {
         }
     }
 
-    fn watch(&mut self, state: &crate::model::durable::MasterState) {
+    /// A hello over the peer's own link. The answer tells a leader that we hold its configuration,
+    /// so one that we are adopting is on disk by then.
+    fn on_publish(&mut self, request: RequestId, hello: Option<&Hello>) {
+        let kept = Reply::Integer(1);
+        let adopting = hello.is_some_and(|hello| {
+            self.on_hello(hello);
+            self.masters
+                .get(&hello.master)
+                .is_some_and(|master| master.adopting.is_some())
+        });
+        if adopting {
+            self.cx.gate.hold(Promise::Reply {
+                request,
+                withheld: kept.clone(),
+                kept,
+            });
+        } else {
+            self.cx.out.push(Output::Answer {
+                request,
+                reply: kept,
+            });
+        }
+    }
+
+    fn watch(&mut self, state: &MasterState) {
         let mut master = Master::new(state, &self.cx);
         for (id, addr) in &state.sentinels {
             master.add_peer(&mut self.cx, *id, addr);
@@ -606,7 +624,7 @@ impl Sentinel {
         self.set_due(Key::Peer(id), due);
         if silent.is_some_and(|at| at <= now) {
             for name in self.masters_of(id) {
-                let unaware = |peer: &crate::model::peer::Peer| peer.sdown.is_none();
+                let unaware = |peer: &Peer| peer.sdown.is_none();
                 if self
                     .masters
                     .get(&name)
@@ -667,11 +685,7 @@ impl Sentinel {
             .collect()
     }
 
-    fn server_mut(
-        &mut self,
-        name: &MasterName,
-        addr: &crate::addr::Addr,
-    ) -> Option<&mut crate::model::server::Server> {
+    fn server_mut(&mut self, name: &MasterName, addr: &Addr) -> Option<&mut Server> {
         self.masters.get_mut(name)?.servers.get_mut(addr)
     }
 }

@@ -15,7 +15,7 @@
 
 pub mod answer;
 pub mod call;
-pub mod glob;
+pub use bartizan_core::glob;
 pub mod hello;
 pub mod info;
 pub mod reply;
