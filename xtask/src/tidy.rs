@@ -43,17 +43,19 @@ const OUTER_WORDS: &[&str] = &[
 const OUTER_EXEMPT: &[(&str, &str)] = &[
     (
         "crates/sim/src/main.rs",
-        "the simulator's command line measures wall time",
+        "the command line: wall time, plans",
     ),
     (
-        "crates/sim/src/bin/",
-        "the simulator's command line measures wall time",
-    ),
-    (
-        "crates/sim/src/cli",
-        "the simulator's command line reads and saves plans",
+        "crates/sim/src/run.rs",
+        "a thread per core, each with its own world",
     ),
 ];
+
+/// Files outside of wire that may have protocol bytes, each with its reason.
+const PROTOCOL_EXEMPT: &[(&str, &str)] = &[(
+    "crates/bartizan/src/server/mod.rs",
+    "two fixed refusals, for strangers who never become clients",
+)];
 
 /// Looks at all files and says what is wrong with them.
 type Check = fn(&[File]) -> Vec<String>;
@@ -169,6 +171,7 @@ fn protocol_bytes_are_in_wire(files: &[File]) -> Vec<String> {
     files
         .iter()
         .filter(|file| file.is_source_of(&["core", "conf", "sim", "bartizan"]))
+        .filter(|file| PROTOCOL_EXEMPT.iter().all(|(path, _)| *path != file.path))
         .flat_map(|file| {
             file.code()
                 .filter(|(_, line)| has_protocol_literal(line))
