@@ -250,6 +250,11 @@ impl Hosts {
         }
     }
 
+    /// Whether any host was ever looked up by name: then the file holds names too.
+    pub(crate) fn any_named(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Asks for a name unless the question is open already.
     pub(crate) fn ask(&mut self, host: &Host, now: Mono, out: &mut Outbox) {
         let Host::Name(name) = host else { return };

@@ -191,6 +191,11 @@ pub(crate) fn config_set(cx: &mut Ctx, words: &Words) -> Result<Outcome, Reply> 
         }
         seen.push(name);
     }
+    if !options.resolve_hostnames && cx.hosts.any_named() {
+        return Err(Reply::error(
+            "ERR Cannot turn resolve-hostnames off while an instance is known by its name",
+        ));
+    }
     let credentials_changed = options.sentinel_pass != cx.options.sentinel_pass
         || options.sentinel_user != cx.options.sentinel_user;
     cx.options = options;
