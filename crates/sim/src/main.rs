@@ -16,6 +16,7 @@ use bartizan_sim::world::Stats;
 
 const USAGE: &str = "\
 bartizan-sim run [--seeds A..B] [--minutes N] [--threads N] [--upstream N] [--bytes 0|1]
+                 [--all]                                     count violations instead of stopping
 bartizan-sim replay SEED|FILE [--upstream N] [--bytes 0|1]   every line, and the trace twice
 bartizan-sim shrink SEED|FILE                                a smaller plan with the same violation
 bartizan-sim bench [--seeds A..B]                            virtual seconds a second, one thread
@@ -47,6 +48,10 @@ fn main() -> ExitCode {
 struct Args<'a>(&'a [String]);
 
 impl Args<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|word| word == name)
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         let at = self.0.iter().position(|word| word == name)?;
         self.0.get(at + 1).map(String::as_str)
@@ -105,7 +110,7 @@ fn run(args: Args<'_>) -> Result<ExitCode, String> {
         threads,
         twice_of: 16,
     };
-    let progress = Progress::default();
+    let progress = Progress::default().keep_going(args.has("--all"));
     let started = Instant::now();
     let until = (minutes > 0).then(|| started + Duration::from_secs(60 * minutes));
     std::thread::scope(|scope| {
@@ -130,13 +135,25 @@ fn run(args: Args<'_>) -> Result<ExitCode, String> {
     });
     println!("{}", line(&progress, started));
     print!("{}", faults(&progress.stats()));
-    Ok(match progress.first() {
-        Some(outcome) => {
-            print!("{}", outcome.report());
-            ExitCode::from(1)
-        }
-        None => ExitCode::SUCCESS,
-    })
+    let found = progress.found();
+    for (property, (count, outcome)) in &found {
+        let text = outcome
+            .violation
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        println!(
+            "{property}: {count} seeds, first {}: {text}",
+            outcome.plan.seed
+        );
+    }
+    let Some((_, outcome)) = found.values().min_by_key(|(_, outcome)| outcome.plan.seed) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    if !args.has("--all") {
+        print!("{}", outcome.report());
+    }
+    Ok(ExitCode::from(1))
 }
 
 /// New seeds every time: the time of day is as good as any.

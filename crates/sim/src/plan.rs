@@ -99,11 +99,12 @@ fn draw_params(mut dice: Dice) -> Params {
         ],
         (300, 3000),
     );
+    let replicas = dice.pick(&[2, 2, 2, 2, 1, 3, 4, 0], 2);
     Params {
         sentinels,
         quorum,
         masters: dice.pick(&[1, 1, 1, 1, 1, 2, 3, 6], 1),
-        replicas: dice.pick(&[2, 2, 2, 2, 1, 3, 4, 0], 2),
+        replicas,
         clients: dice.range(0, 3),
         write_every_ms: dice.range(100, 1000),
         // Links with a second of round trip need more than a second of patience.
@@ -117,7 +118,7 @@ fn draw_params(mut dice: Dice) -> Params {
         sync_low_us: 500,
         sync_high_us: dice.pick(&[1000, 9000, 9000, 50_000, 1_000_000], 9000),
         drift_ppm: dice.pick(&[0, 0, 200, 10_000], 0),
-        min_replicas: dice.pick(&[0, 0, 0, 1], 0),
+        min_replicas: dice.pick(&[0, 0, 0, 1], 0).min(replicas),
         full_sync_ms: dice.scale(50, 5000),
         faults_ms: dice.range(30_000, 240_000),
         ..Params::default()

@@ -1,5 +1,6 @@
 //! Runs plans: one, or a range of seeds on all cores.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -97,7 +98,8 @@ pub struct Progress {
     pub done: AtomicU64,
     stop: AtomicBool,
     stats: Mutex<Stats>,
-    first: Mutex<Option<Outcome>>,
+    found: Mutex<BTreeMap<&'static str, (u64, Outcome)>>,
+    keep_going: bool,
 }
 
 impl Progress {
@@ -119,9 +121,15 @@ impl Progress {
             .clone()
     }
 
-    /// The violation of the lowest seed found.
-    pub fn first(&self) -> Option<Outcome> {
-        self.first
+    /// Progress that does not stop at a violation, but counts them.
+    #[must_use]
+    pub fn keep_going(self, keep_going: bool) -> Self {
+        Self { keep_going, ..self }
+    }
+
+    /// For each property that fell: how often, and the outcome of the lowest seed.
+    pub fn found(&self) -> BTreeMap<&'static str, (u64, Outcome)> {
+        self.found
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -133,15 +141,23 @@ impl Progress {
             .unwrap_or_else(PoisonError::into_inner)
             .add(&outcome.stats);
         self.done.fetch_add(1, Ordering::Relaxed);
-        if outcome.violation.is_some() {
-            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-            if first
-                .as_ref()
-                .is_none_or(|other| outcome.plan.seed < other.plan.seed)
-            {
-                *first = Some(outcome);
-            }
+        let Some(property) = outcome
+            .violation
+            .as_ref()
+            .map(|violation| violation.property)
+        else {
+            return;
+        };
+        if !self.keep_going {
             self.stop();
+        }
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, first) = found
+            .entry(property)
+            .or_insert_with(|| (0, outcome.clone()));
+        *count += 1;
+        if outcome.plan.seed < first.plan.seed {
+            *first = outcome;
         }
     }
 }

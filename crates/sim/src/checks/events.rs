@@ -32,6 +32,8 @@ enum Step {
     Waiting,
     Promoted,
     Reconfiguring,
+    /// The switch was told; re-pointing may still go on.
+    Switched,
     Ended,
 }
 
@@ -45,7 +47,7 @@ impl Course {
     /// The step that an event leads to, and those it may follow.
     fn rule(kind: E) -> Option<(Step, &'static [Step])> {
         Some(match kind {
-            E::TryFailover => (Step::Standing, &[Step::Idle]),
+            E::TryFailover => (Step::Standing, &[Step::Idle, Step::Switched, Step::Ended]),
             E::ElectedLeader => (Step::Elected, &[Step::Standing]),
             E::SelectSlave => (Step::Selecting, &[Step::Elected]),
             E::SelectedSlave => (Step::Selected, &[Step::Selecting]),
@@ -53,7 +55,7 @@ impl Course {
             E::WaitPromotion => (Step::Waiting, &[Step::Sending]),
             E::PromotedSlave => (Step::Promoted, &[Step::Waiting]),
             E::ReconfSlaves => (Step::Reconfiguring, &[Step::Promoted]),
-            E::FailoverEnd => (Step::Ended, &[Step::Reconfiguring]),
+            E::FailoverEnd => (Step::Ended, &[Step::Reconfiguring, Step::Switched]),
             E::AbortNotElected => (Step::Idle, &[Step::Standing]),
             E::AbortNoGoodSlave => (Step::Idle, &[Step::Selecting, Step::Elected]),
             E::AbortSlaveTimeout => (Step::Idle, &[Step::Sending, Step::Waiting, Step::Selected]),
@@ -73,8 +75,11 @@ impl Course {
                 return Err("+try-failover without +odown".to_owned());
             }
             E::SwitchMaster => {
+                let leads = matches!(self.step, Step::Reconfiguring | Step::Switched);
+                let step = if leads { Step::Switched } else { Step::Idle };
                 *self = Self {
                     forced: self.forced,
+                    step,
                     ..Self::default()
                 };
             }

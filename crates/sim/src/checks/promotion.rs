@@ -95,11 +95,6 @@ impl Promotion {
                 self.down.remove(&key);
             }
             (EventKind::SelectedSlave, _) => return self.selected(groups, scene, &key.1),
-            (EventKind::SwitchMaster | EventKind::ResetMaster | EventKind::Unmonitor, _) => {
-                // Who is a replica, and since when it is down, is learnt again from here on.
-                self.replicas.retain(|(host, _)| *host != scene.host);
-                self.down.retain(|(host, _)| *host != scene.host);
-            }
             _ => {}
         }
         Ok(())

@@ -67,7 +67,6 @@ impl Check for Reconf {
                     }
                     (
                         EventKind::FailoverEnd
-                        | EventKind::SwitchMaster
                         | EventKind::TryFailover
                         | EventKind::ResetMaster
                         | EventKind::Unmonitor,
