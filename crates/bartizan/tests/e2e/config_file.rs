@@ -1,9 +1,9 @@
 //! The file: what may happen to it, and what must never be lost.
 
-use crate::harness::process::{Orphan, Process};
 use crate::harness::{Flavor, Fleet, NAME, Plan, eventually, resp};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -119,7 +119,7 @@ fn what_was_acknowledged_survives_200_kills_at_random_moments() {
 }
 
 #[test]
-fn comments_order_and_unknown_masters_settings_of_the_user_survive_a_failover() {
+fn comments_and_the_order_of_lines_survive_a_failover() {
     let mut fleet = Fleet::servers_only(Plan::default(), |_| vec![]);
     let index = fleet.add_sentinel(Flavor::UnderTest);
     fleet.sentinels[index].crash();
@@ -134,7 +134,14 @@ fn comments_order_and_unknown_masters_settings_of_the_user_survive_a_failover() 
     );
 
     fleet.servers[0].crash();
-    fleet.await_new_master(0);
+    let new = fleet.await_new_master(0);
+    let monitor = format!(
+        "sentinel monitor {NAME} 127.0.0.1 {} 1\n",
+        fleet.servers[new].port
+    );
+    eventually("the new master is in the file", || {
+        fleet.sentinels[index].conf_text().contains(&monitor)
+    });
 
     let text = fleet.sentinels[index].conf_text();
     assert!(text.starts_with("# our header\nport "), "{text}");
@@ -149,7 +156,7 @@ fn bind_mounted_file_is_rewritten_in_place() {
         eprintln!("skipped: redis-sentinel cannot save to a bind-mounted file");
         return;
     }
-    if !can_bind_mount() {
+    if !crate::harness::can_mount() {
         eprintln!("skipped: a mount namespace needs root");
         return;
     }
@@ -162,7 +169,8 @@ fn bind_mounted_file_is_rewritten_in_place() {
     );
     let index = fleet.add_sentinel(Flavor::UnderTest);
     let sentinel = &mut fleet.sentinels[index];
-    let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&sentinel.conf).unwrap());
+    sentinel.crash();
+    let inode = fs::metadata(&sentinel.conf).unwrap().ino();
     let conf = sentinel.conf.display().to_string();
     let program = Flavor::UnderTest.program();
 
@@ -187,8 +195,10 @@ fn bind_mounted_file_is_rewritten_in_place() {
         "{}",
         sentinel.conf_text()
     );
-    let after = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&sentinel.conf).unwrap());
-    assert!(inode != 0 && after != 0);
+    let after = fs::metadata(&sentinel.conf).unwrap().ino();
+    assert_eq!(after, inode, "the mounted file itself was written");
+    let told = sentinel.log().matches("is it a bind mount?").count();
+    assert_eq!(told, 1, "it is told, and once is enough");
     let backup = sentinel.conf.with_extension("conf.bak");
     assert!(
         backup.exists(),
@@ -334,20 +344,4 @@ impl Dice {
         self.0 ^= self.0 << 17;
         self.0 % sides
     }
-}
-
-fn can_bind_mount() -> bool {
-    let dir = tempfile::tempdir().unwrap();
-    let argv = [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        "touch f && mount --bind f f",
-    ];
-    let probe = Process::spawn("probe", &argv, dir.path(), Orphan::Dies);
-    probe
-        .ok()
-        .and_then(|mut probe| probe.wait(Duration::from_secs(5)))
-        .is_some_and(|status| status.success())
 }

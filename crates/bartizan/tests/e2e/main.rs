@@ -24,5 +24,6 @@ mod failover;
 mod hostile;
 mod manual;
 mod mixed;
+mod orphans;
 mod replies;
 mod startup;

@@ -1,7 +1,7 @@
 //! Starting and ending: what is said, where, and with which exit code.
 
 use crate::harness::ports::Ports;
-use crate::harness::{Flavor, NAME, Sentinel, eventually};
+use crate::harness::{Flavor, NAME, Sentinel, can_mount, eventually};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -155,6 +155,25 @@ fn directory_in_place_of_the_file_ends_with_exit_code_1() {
     let (code, said) = lone.refused(&[&conf]);
     assert_eq!(code, Some(1), "{said}");
     assert!(!said.is_empty());
+}
+
+#[test]
+fn file_that_cannot_be_written_is_named_and_ends_with_exit_code_1() {
+    if !can_mount() {
+        eprintln!("skipped: a mount namespace needs root");
+        return;
+    }
+    let mut lone = Lone::with_lines("sentinel monitor MASTER\n");
+    let (program, conf) = (Flavor::UnderTest.program(), lone.conf());
+    // Permissions do not bind root; a read-only mount binds everybody.
+    let script =
+        "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" && exec \"$0\" \"$1\"";
+    let argv = ["unshare", "--mount", "sh", "-c", script, &program, &conf];
+    lone.sentinel.spawn(&argv);
+    let status = lone.sentinel.wait(Duration::from_secs(10));
+    let said = lone.sentinel.stderr() + &lone.sentinel.log();
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
+    assert!(said.contains("sentinel.conf is not writable"), "{said}");
 }
 
 #[test]

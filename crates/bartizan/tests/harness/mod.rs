@@ -374,3 +374,20 @@ pub fn holds_for(window: Duration, what: &str, mut condition: impl FnMut() -> bo
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Whether a process may mount things in a namespace of its own: root, mostly.
+pub fn can_mount() -> bool {
+    let dir = tempfile::tempdir().expect("a directory");
+    let argv = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        "touch f && mount --bind f f",
+    ];
+    let probe = process::Process::spawn("probe", &argv, dir.path(), process::Orphan::Dies);
+    probe
+        .ok()
+        .and_then(|mut probe| probe.wait(Duration::from_secs(5)))
+        .is_some_and(|status| status.success())
+}

@@ -105,6 +105,11 @@ impl Server {
             .map(|(_, v)| v)
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Its log.
     pub fn log(&self) -> String {
         self.process.stdout()
