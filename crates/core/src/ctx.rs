@@ -19,7 +19,7 @@ use crate::rng::Rng;
 use crate::time::{Mono, Span};
 
 /// The part of a Sentinel that all its masters share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ctx {
     pub(crate) now: Mono,
     pub(crate) me: RunId,
@@ -154,7 +154,7 @@ fn cut(mut payload: String) -> String {
 }
 
 /// The epochs that all masters share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Epochs {
     /// The newest that we know of.
     pub(crate) current: Epoch,
@@ -178,7 +178,7 @@ impl Epochs {
 }
 
 /// Outputs waiting to be polled, the counters that number them, and who owns which link.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     queue: VecDeque<Output>,
     links: u64,
@@ -214,10 +214,10 @@ impl Outbox {
 }
 
 /// What is known of host names: the last good answer, and when we asked and heard last.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts(BTreeMap<Arc<str>, Lookup>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Lookup {
     ip: Option<IpAddr>,
     asked: Option<Mono>,

@@ -49,7 +49,7 @@ pub struct Boot {
 }
 
 /// One Sentinel, watching any number of masters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sentinel {
     masters: Masters,
     cx: Ctx,

@@ -17,7 +17,7 @@ use crate::report::Opinion;
 use crate::time::{Mono, Span};
 
 /// What decides about our next candidacy.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Prospect {
     /// When to stand, if the master is still down then.
     pub(crate) stand_at: Option<Mono>,

@@ -18,7 +18,7 @@ use crate::model::master::Master;
 use crate::time::{Mono, Span};
 
 /// How far a failover has come. Each state holds what only it needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Failover {
     /// None is under way.
     Idle,
@@ -42,7 +42,7 @@ pub(crate) enum Cause {
 }
 
 /// A candidacy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Standing {
     pub(crate) epoch: Epoch,
     pub(crate) since: Mono,
@@ -64,7 +64,7 @@ pub(crate) struct Mandate {
 }
 
 /// A promotion under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Promoting {
     pub(crate) mandate: Mandate,
     pub(crate) replica: Addr,

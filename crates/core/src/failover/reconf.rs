@@ -13,7 +13,7 @@ use crate::output::ReplicaOf;
 use crate::time::{Mono, Span};
 
 /// The last part of a failover.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reconfiguring {
     pub(crate) since: Mono,
     /// The master before; clients are told this one until the new one is announced.
@@ -22,7 +22,7 @@ pub(crate) struct Reconfiguring {
     announced: Announced,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Announced {
     /// These peers hold the new configuration; a majority is needed.
     Waiting(Acks),

@@ -26,7 +26,7 @@ pub(crate) enum Unfit {
 }
 
 /// What a look at the replicas gave.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Choice {
     /// The best of those that can be promoted.
     pub(crate) best: Option<Addr>,

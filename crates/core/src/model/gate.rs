@@ -35,7 +35,7 @@ pub(crate) enum Promise {
 }
 
 /// The door between a change and whoever is told of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Gate {
     version: u64,
     synced: u64,
@@ -54,7 +54,7 @@ struct Write {
 }
 
 /// What a finished write means.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settled {
     /// The current epoch that is on disk now; `None` if the write failed.
     pub(crate) epoch: Option<Epoch>,

@@ -18,7 +18,7 @@ use crate::report::Role;
 use crate::time::Mono;
 
 /// One monitored name and all we know of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Master {
     pub(crate) name: MasterName,
     pub(crate) options: MasterOptions,

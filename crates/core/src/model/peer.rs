@@ -6,7 +6,7 @@ use crate::report::Ballot;
 use crate::time::{Mono, Span};
 
 /// The link to a peer, shared by every master that we watch together (spec §5.2).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PeerLink {
     pub(crate) link: Link,
     /// How many masters we share.
@@ -16,7 +16,7 @@ pub(crate) struct PeerLink {
 }
 
 /// What a peer is to one master.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// The last hello it sent about this master.
     pub(crate) heard_at: Mono,

@@ -12,7 +12,7 @@ use crate::report::Role;
 use crate::time::{Mono, Span};
 
 /// A server of the group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// `addr:port`, as it was when the server was found.
     pub(crate) name: String,
@@ -41,14 +41,14 @@ pub(crate) struct Server {
 }
 
 /// The last INFO.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cached {
     pub(crate) at: Mono,
     pub(crate) text: Arc<str>,
 }
 
 /// What a replica says of its replication.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Replication {
     pub(crate) follows: Option<Addr>,
     /// When `follows`, or the role, changed last.

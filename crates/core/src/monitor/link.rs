@@ -71,7 +71,7 @@ pub(crate) enum Subscription {
 }
 
 /// The connections to one process and what is known of its health.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Link {
     owner: Owner,
     addr: Addr,
@@ -83,7 +83,7 @@ pub(crate) struct Link {
     pub(crate) ping: PingBook,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Socket {
     state: State,
     /// Attempts in a row that did not connect.

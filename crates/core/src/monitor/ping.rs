@@ -3,7 +3,7 @@
 use crate::time::{Mono, Span};
 
 /// The times that decide whether a process counts as alive.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PingBook {
     /// Since when a valid answer is owed; begins with the link itself, so that a host that never
     /// answered goes down too.

@@ -11,13 +11,13 @@ use crate::output::Output;
 use crate::time::{Mono, Span};
 
 /// Scripts that wait or run, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scripts {
     jobs: VecDeque<Job>,
     made: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Job {
     id: JobId,
     pub(crate) argv: Vec<String>,

@@ -78,7 +78,7 @@ pub(crate) fn apply(
 }
 
 /// What became of a change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     /// Nothing durable changed: answered at once.
     Done(Reply),
