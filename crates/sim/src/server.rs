@@ -34,8 +34,8 @@ pub enum Link {
     Down {
         /// Since when.
         since: At,
-        /// The attempt under way.
-        conn: Option<ConnId>,
+        /// The attempt under way, and since when.
+        conn: Option<(ConnId, At)>,
     },
     /// Up; the master was heard of then.
     Up {

@@ -166,7 +166,7 @@ impl World {
             Standing::Replica {
                 link: Link::Down { conn, .. },
                 ..
-            } => *conn,
+            } => conn.map(|(conn, _)| conn),
             Standing::Master => None,
         };
         let turned = server.turn(now, to, fresh);
@@ -265,7 +265,7 @@ impl World {
         else {
             return self.net.close(&mut self.sched, conn, Side::Near);
         };
-        if *ours != Some(conn) {
+        if ours.is_none_or(|(waiting, _)| waiting != conn) {
             return self.net.close(&mut self.sched, conn, Side::Near);
         }
         if why_not.is_some() {
@@ -286,7 +286,7 @@ impl World {
             return;
         };
         let ours = match link {
-            Link::Down { conn: waiting, .. } => *waiting == Some(conn),
+            Link::Down { conn: waiting, .. } => waiting.is_some_and(|(waiting, _)| waiting == conn),
             Link::Up { conn: current, .. } => *current == conn,
         };
         if !ours {
@@ -408,9 +408,16 @@ impl World {
                     s,
                     Link::Down {
                         since,
-                        conn: Some(conn),
+                        conn: Some((conn, now)),
                     },
                 );
+            }
+            Link::Down {
+                conn: Some((conn, tried)),
+                since,
+            } if held || now.since(tried) > REPL_TIMEOUT_US => {
+                *link = Link::Down { since, conn: None };
+                self.net.close(&mut self.sched, conn, Side::Near);
             }
             Link::Down { .. } => {}
         }

@@ -1,9 +1,12 @@
 //! After the faults: everything has to come right within a bound (L1 to L4, X5).
 
+use std::borrow::Cow;
+
 use bartizan_core::addr::{Addr, Host as HostName};
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
 
+use crate::fault::Kind;
 use crate::sched::{At, Ev};
 use crate::world::World;
 
@@ -117,7 +120,7 @@ impl World {
                         format!("r{s} is held to be the master of m{group} and is not"),
                     ));
                 }
-            } else if !server.follows(master) {
+            } else if !server.follows(master) && self.is_known(group, &server.addr) {
                 return Some((
                     "L2",
                     format!("r{s} does not follow {master}: {:?}", server.standing),
@@ -125,6 +128,39 @@ impl World {
             }
         }
         None
+    }
+
+    /// Whether any Sentinel has this replica on its list. One that follows another replica when an
+    /// operator makes all Sentinels forget is in no master's INFO, so nobody can find it again.
+    fn is_known(&self, group: usize, addr: &Addr) -> bool {
+        let port = addr.port.to_string();
+        let host = addr.host.to_string();
+        let forgetful = [Kind::Remonitor, Kind::ResetMaster];
+        if !self
+            .plan
+            .faults
+            .iter()
+            .any(|fault| forgetful.contains(&fault.kind))
+        {
+            return true;
+        }
+        let Some(name) = self.groups.name(group) else {
+            return false;
+        };
+        let is = |fields: &[(Cow<'static, str>, Reply)], name: &str, value: &str| {
+            let wanted = Reply::Bulk(Cow::Owned(value.to_owned()));
+            fields
+                .iter()
+                .any(|(field, is)| field == name && *is == wanted)
+        };
+        (0..self.hosts.len()).any(|h| {
+            let Some(Reply::Array(all)) = self.query(h, &Query::Replicas(name.clone())) else {
+                return false;
+            };
+            all.iter().any(|one| {
+                matches!(one, Reply::Map(fields) if is(fields, "ip", &host) && is(fields, "port", &port))
+            })
+        })
     }
 
     fn peers_wrong(&self, h: usize, group: usize) -> Option<(&'static str, String)> {

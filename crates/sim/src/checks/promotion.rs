@@ -80,6 +80,13 @@ impl Promotion {
         kind: EventKind,
         payload: &str,
     ) -> Verdict {
+        if kind == EventKind::SwitchMaster
+            && let Some(new) = read::addr_at(payload, 3)
+        {
+            self.replicas.remove(&(scene.host, new.clone()));
+            self.down.remove(&(scene.host, new));
+            return Ok(());
+        }
         let Some((what, addr)) = read::instance(payload) else {
             return Ok(());
         };
