@@ -1,0 +1,147 @@
+//! Hosts around the Sentinel, each answering as its script says.
+
+use std::sync::Arc;
+
+use bartizan_core::addr::Addr;
+use bartizan_core::ids::{Epoch, RunId};
+use bartizan_core::input::Answer;
+use bartizan_core::output::{Call, ReplicaOf};
+use bartizan_core::report::{Ballot, Info, Opinion, Role};
+use bartizan_core::time::Span;
+
+use super::{addr, run_id};
+
+/// Whether a host can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Up,
+    /// Nobody listens.
+    Refused,
+    /// Connections are made, but nothing is answered.
+    Mute,
+    /// Connections neither come about nor fail.
+    Deaf,
+}
+
+/// What a peer does when asked for its vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vote {
+    /// It gives it to whoever asks.
+    Grants,
+    /// It says `*`.
+    Withholds,
+    /// It has given it already.
+    Gave(u64, RunId),
+}
+
+/// A data server or a peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) reach: Reach,
+    pub(crate) ping: Answer,
+    pub(crate) info: Info,
+    /// It does what the transaction says, at once.
+    pub(crate) obeys: bool,
+    /// It accepts hellos.
+    pub(crate) listens: bool,
+    pub(crate) says_down: bool,
+    pub(crate) vote: Vote,
+}
+
+impl Host {
+    fn new(port: u16) -> Self {
+        Self {
+            reach: Reach::Up,
+            ping: Answer::Pong,
+            info: Info {
+                run_id: Some(run_id(port, 0)),
+                raw: Arc::from(format!("# Server\r\ntcp_port:{port}\r\n")),
+                ..Info::default()
+            },
+            obeys: true,
+            listens: true,
+            says_down: false,
+            vote: Vote::Grants,
+        }
+    }
+
+    pub(crate) fn peer(port: u16) -> Self {
+        Self::new(port)
+    }
+
+    pub(crate) fn master(port: u16, replicas: &[u16]) -> Self {
+        let mut host = Self::new(port);
+        host.info.role = Some(Role::Master);
+        host.info.replicas = replicas.iter().map(|port| addr(*port)).collect();
+        host
+    }
+
+    pub(crate) fn replica(port: u16, master: u16) -> Self {
+        let mut host = Self::new(port);
+        host.info.priority = Some(100);
+        host.info.offset = Some(1000);
+        host.info.announced = Some(true);
+        host.follow(addr(master));
+        host
+    }
+
+    /// Somebody who was not set up: a peer below port 6000, else a replica.
+    pub(crate) fn unknown(port: u16, master: u16) -> Self {
+        if port < 6000 {
+            Self::peer(port)
+        } else {
+            Self::replica(port, master)
+        }
+    }
+
+    /// It follows this master, its link being up.
+    pub(crate) fn follow(&mut self, master: Addr) {
+        self.info.role = Some(Role::Replica);
+        self.info.master = Some(master);
+        self.info.master_link_up = true;
+        self.info.master_link_down_for = Span::ZERO;
+        self.info.replicas.clear();
+    }
+
+    /// It calls itself master.
+    pub(crate) fn lead(&mut self) {
+        self.info.role = Some(Role::Master);
+        self.info.master = None;
+        self.info.master_link_up = false;
+    }
+
+    pub(crate) fn answer(&mut self, call: &Call) -> Answer {
+        match call {
+            Call::Ping => self.ping.clone(),
+            Call::Info => Answer::Info(Box::new(self.info.clone())),
+            Call::Publish(_) if self.listens => Answer::Done,
+            Call::Publish(_) => Answer::Error(Arc::from("NOPERM")),
+            Call::Ask {
+                epoch, candidate, ..
+            } => Answer::Opinion(self.opinion(*epoch, *candidate)),
+            Call::Reconfigure(whom) => {
+                if self.obeys {
+                    match whom {
+                        ReplicaOf::NoOne => self.lead(),
+                        ReplicaOf::Master(master) => self.follow(master.clone()),
+                    }
+                }
+                Answer::Done
+            }
+            Call::ScriptKill => Answer::Done,
+        }
+    }
+
+    fn opinion(&self, epoch: Epoch, candidate: Option<RunId>) -> Opinion {
+        let vote = match (self.vote, candidate) {
+            (Vote::Grants, Some(leader)) => Some(Ballot { epoch, leader }),
+            (Vote::Gave(epoch, leader), Some(_)) => Some(Ballot {
+                epoch: Epoch::new(epoch),
+                leader,
+            }),
+            (Vote::Grants | Vote::Gave(..), None) | (Vote::Withholds, _) => None,
+        };
+        let down = self.says_down;
+        Opinion { down, vote }
+    }
+}

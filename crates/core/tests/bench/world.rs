@@ -1,0 +1,72 @@
+//! What the world does by itself: the disk, connections, answers.
+
+use std::sync::Arc;
+
+use bartizan_core::ids::{CallId, LinkId};
+use bartizan_core::input::{Answer, Input, LinkError};
+use bartizan_core::output::{Call, LinkKind};
+
+use super::{Bench, Disk, LOCAL, Reach};
+
+impl Bench {
+    /// The next thing that happens by itself.
+    pub(super) fn reaction(&mut self) -> Option<Input> {
+        self.disk_reaction()
+            .or_else(|| self.connect_reaction())
+            .or_else(|| self.echo())
+            .or_else(|| self.answer())
+    }
+
+    fn echo(&mut self) -> Option<Input> {
+        let (port, hello) = self.echoes.pop_front()?;
+        let link = self.link(port, LinkKind::PubSub)?;
+        let hello = Some(hello);
+        Some(Input::Heard { link, hello })
+    }
+
+    fn disk_reaction(&mut self) -> Option<Input> {
+        if self.disk == Disk::Slow {
+            return None;
+        }
+        let (seq, durable) = self.writing.take()?;
+        if self.disk == Disk::Fails {
+            let why = Arc::from("No space left on device");
+            return Some(Input::PersistFailed { seq, why });
+        }
+        self.synced.push(durable);
+        Some(Input::Persisted { seq })
+    }
+
+    fn connect_reaction(&mut self) -> Option<Input> {
+        let ready = |link: &LinkId| self.reach_of(*link) != Reach::Deaf;
+        let position = self.connecting.iter().position(ready)?;
+        let link = self.connecting.remove(position);
+        if self.reach_of(link) == Reach::Refused {
+            self.forget(link);
+            let why = LinkError::Refused;
+            return Some(Input::LinkDown { link, why });
+        }
+        self.up.push(link);
+        Some(Input::LinkUp { link, local: LOCAL })
+    }
+
+    fn answer(&mut self) -> Option<Input> {
+        let ready = |(link, _, _): &(LinkId, CallId, Call)| self.reach_of(*link) == Reach::Up;
+        let position = self.calls.iter().position(ready)?;
+        let (link, call, what) = self.calls.remove(position);
+        let (port, _) = self.links[&link];
+        let answer = self.host(port).answer(&what);
+        if let (Call::Publish(hello), Answer::Done, true) = (&what, &answer, port > 6000) {
+            self.echoes.push_back((port, hello.clone()));
+        }
+        Some(Input::Answer { link, call, answer })
+    }
+
+    fn reach_of(&self, link: LinkId) -> Reach {
+        let host = self
+            .links
+            .get(&link)
+            .and_then(|(port, _)| self.hosts.get(port));
+        host.map_or(Reach::Up, |host| host.reach)
+    }
+}
