@@ -17,21 +17,22 @@ pub mod process;
 pub mod resp;
 mod sentinel;
 mod server;
+mod wait;
 
 pub use sentinel::{Flavor, Sentinel};
 pub use server::Server;
+pub use wait::{PATIENCE, eventually, holds_for};
 
 use events::Recorder;
 use ports::Ports;
 use process::tail;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The master's name in every fleet.
 pub const NAME: &str = "mymaster";
-/// Long enough for anything that should happen at all, on a busy machine with two cores.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a fleet consists of. Change what matters to the test and leave the rest.
 #[derive(Clone, Debug)]
@@ -277,22 +278,34 @@ impl Fleet {
         found
     }
 
-    /// No sentinel has ever named two leaders in one epoch, by its log over all its lives.
+    /// No sentinel has ever published two leaders in one epoch, by its log over all its lives.
     pub fn assert_one_vote_per_epoch(&self) {
         for sentinel in &self.sentinels {
-            let mut votes = std::collections::BTreeMap::new();
-            for payload in sentinel.logged("+vote-for-leader") {
-                let (leader, epoch) = payload.split_once(' ').expect("`leader epoch`");
-                let first = votes
-                    .entry(epoch.to_owned())
-                    .or_insert_with(|| leader.to_owned());
-                assert_eq!(
-                    first, leader,
-                    "two votes in epoch {epoch} on port {}",
-                    sentinel.port
-                );
-            }
+            let votes = sentinel.logged("+vote-for-leader");
+            let pairs = votes.iter().filter_map(|vote| vote.split_once(' '));
+            assert_one_leader_per_epoch(pairs.map(|(leader, epoch)| (epoch, leader)));
         }
+        self.assert_peers_heard_one_vote_per_epoch();
+    }
+
+    /// No sentinel has ever given two candidates its vote in one epoch, by what the candidates
+    /// heard. This is what safety rests on: it has to hold whatever crashes when.
+    pub fn assert_peers_heard_one_vote_per_epoch(&self) {
+        let logs: Vec<String> = self.sentinels.iter().map(Sentinel::log).collect();
+        let lines: Vec<Vec<&str>> = logs
+            .iter()
+            .flat_map(|log| log.lines())
+            .map(|line| line.split(' ').collect())
+            .collect();
+        // `… <voter> voted for <leader> <epoch>`
+        let heard = lines.iter().filter_map(|words| match words.as_slice() {
+            [.., voter, "voted", "for", leader, epoch] => Some((*voter, *leader, *epoch)),
+            _ => None,
+        });
+        let keyed: Vec<(String, &str)> = heard
+            .map(|(voter, leader, epoch)| (format!("{voter} {epoch}"), leader))
+            .collect();
+        assert_one_leader_per_epoch(keyed.iter().map(|(key, leader)| (key.as_str(), *leader)));
     }
 
     /// The sentinels whose process runs.
@@ -351,27 +364,11 @@ impl Drop for Fleet {
     }
 }
 
-/// Waits until `condition` holds, and panics with `what` if it does not within [`PATIENCE`].
-pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
-    eventually_within(PATIENCE, what, condition);
-}
-
-/// Like [`eventually`], with a deadline of its own.
-pub fn eventually_within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + patience;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Observes for `window` that `condition` keeps holding. A thing that must not happen has no
-/// moment to wait for; the window is how long it is given to go wrong.
-pub fn holds_for(window: Duration, what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + window;
-    while Instant::now() < end {
-        assert!(condition(), "no longer true: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+fn assert_one_leader_per_epoch<'a>(votes: impl Iterator<Item = (&'a str, &'a str)>) {
+    let mut first = BTreeMap::new();
+    for (epoch, leader) in votes {
+        let known = first.entry(epoch).or_insert(leader);
+        assert_eq!(*known, leader, "two votes in epoch {epoch}");
     }
 }
 
