@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::addr::{Addr, Host};
 use crate::ids::{CallId, Epoch, LinkId, MasterName, RunId};
 use crate::limits;
-use crate::model::gate::Gate;
+use crate::model::gate::{Gate, Promise};
 use crate::model::peer::PeerLink;
 use crate::monitor::link::Owner;
 use crate::mutant::Mutant;
@@ -56,27 +56,20 @@ impl Ctx {
         name: &MasterName,
         options: &MasterOptions,
     ) {
-        let payload = cut(payload);
-        if kind.level() == Level::Warning
-            && let Some(path) = &options.notification_script
-        {
-            let argv = vec![path.to_string(), kind.name().to_owned(), payload.clone()];
-            self.scripts.queue(argv, self.now);
-        }
-        self.out.push(Output::Event(Event {
-            kind,
-            payload,
-            master: Some(name.clone()),
-        }));
+        self.tell(Notice::of_master(kind, payload, name, options));
     }
 
     /// Emits an event that is tied to no instance.
     pub(crate) fn event(&mut self, kind: EventKind, payload: String) {
-        self.out.push(Output::Event(Event {
-            kind,
-            payload: cut(payload),
-            master: None,
-        }));
+        self.tell(Notice::new(kind, payload));
+    }
+
+    /// Emits an event that was made ready before.
+    pub(crate) fn tell(&mut self, notice: Notice) {
+        if let Some(argv) = notice.script {
+            self.scripts.queue(argv, self.now);
+        }
+        self.out.push(Output::Event(notice.event));
     }
 
     /// Writes a line to the log alone.
@@ -99,7 +92,8 @@ impl Ctx {
     pub(crate) fn raise_epoch(&mut self, epoch: Epoch) {
         self.epochs.current = epoch;
         self.gate.touch();
-        self.event(EventKind::NewEpoch, epoch.to_string());
+        let notice = Notice::new(EventKind::NewEpoch, epoch.to_string());
+        self.gate.hold(Promise::Tell(notice));
     }
 
     /// Whether a deliberate bug is switched on; never in the product.
@@ -140,6 +134,43 @@ impl Ctx {
             Some(ip) if !self.options.announce_hostnames => Addr::new(Host::Ip(ip), addr.port),
             _ => addr.clone(),
         }
+    }
+}
+
+/// An event that is ready to be told, with the script that it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Notice {
+    event: Event,
+    script: Option<Vec<String>>,
+}
+
+impl Notice {
+    fn new(kind: EventKind, payload: String) -> Self {
+        let event = Event {
+            kind,
+            payload: cut(payload),
+            master: None,
+        };
+        Self {
+            event,
+            script: None,
+        }
+    }
+
+    /// An event about a master; a warning runs the master's notification script.
+    pub(crate) fn of_master(
+        kind: EventKind,
+        payload: String,
+        name: &MasterName,
+        options: &MasterOptions,
+    ) -> Self {
+        let mut notice = Self::new(kind, payload);
+        notice.event.master = Some(name.clone());
+        if let (Level::Warning, Some(path)) = (kind.level(), &options.notification_script) {
+            let payload = notice.event.payload.clone();
+            notice.script = Some(vec![path.to_string(), kind.name().to_owned(), payload]);
+        }
+        notice
     }
 }
 

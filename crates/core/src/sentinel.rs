@@ -137,7 +137,7 @@ impl Sentinel {
             }
             Input::Asked { request, command } => self.on_command(request, command),
             Input::Persisted { seq } => {
-                if let Some(settled) = self.cx.gate.on_persisted(seq) {
+                if let Some(settled) = self.cx.gate.on_persisted(seq, now) {
                     if let Some(epoch) = settled.epoch {
                         self.cx.epochs.synced = self.cx.epochs.synced.max(epoch);
                     }
@@ -283,6 +283,7 @@ impl Sentinel {
                     self.step_master(&name);
                 }
                 Promise::Adopt { master, epoch } => self.settle_adoption(&master, epoch),
+                Promise::Tell(notice) | Promise::TellAnyway(notice) => self.cx.tell(notice),
                 Promise::Start => self.start(),
             }
         }
@@ -314,6 +315,8 @@ impl Sentinel {
                     self.step_master(&name);
                 }
                 Promise::Adopt { master, epoch } => self.settle_adoption(&master, epoch),
+                Promise::Tell(_) => {}
+                Promise::TellAnyway(notice) => self.cx.tell(notice),
                 Promise::Start => self.start(),
             }
         }

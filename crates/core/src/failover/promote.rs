@@ -37,7 +37,7 @@ impl Master {
         let Some(replica) = choice.best else {
             self.tell(cx, EventKind::AbortNoGoodSlave, About::Master);
             self.failover = Failover::Idle;
-            self.pause(cx);
+            self.pause_for_replicas(cx);
             return;
         };
         self.tell(cx, EventKind::SelectedSlave, About::Replica(&replica));

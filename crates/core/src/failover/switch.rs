@@ -5,7 +5,7 @@
 
 use crate::addr::Addr;
 use crate::ctx::Ctx;
-use crate::failover::election::Prospect;
+use crate::failover::prospect::Prospect;
 use crate::failover::reconf::Reconfiguring;
 use crate::failover::{Failover, Mandate};
 use crate::ids::Epoch;

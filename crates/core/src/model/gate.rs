@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use crate::ctx::Notice;
 use crate::ids::{Epoch, MasterName, PersistSeq, RequestId};
 use crate::provide::reply::Reply;
 use crate::time::{Mono, Span};
@@ -30,6 +31,10 @@ pub(crate) enum Promise {
         kept: Reply,
         withheld: Reply,
     },
+    /// An event that reveals a vote or an epoch. If they cannot be written, nobody hears of them.
+    Tell(Notice),
+    /// An event whose place is among those, and that is told either way.
+    TellAnyway(Notice),
     /// The start of the very first run: nobody hears our id before the file has it.
     Start,
 }
@@ -44,10 +49,13 @@ pub(crate) struct Gate {
     held: VecDeque<(u64, Promise)>,
     /// The version of the last write that failed, and when to try again.
     failed: Option<(u64, Mono)>,
+    /// How long a write takes, smoothed.
+    write_time: Span,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Write {
+    begun: Mono,
     seq: PersistSeq,
     version: u64,
     epoch: Epoch,
@@ -81,6 +89,11 @@ impl Gate {
         self.held.len()
     }
 
+    /// How long a write takes, smoothed.
+    pub(crate) const fn write_time(&self) -> Span {
+        self.write_time
+    }
+
     /// Promises that need no write because everything they depend on is on disk already.
     pub(crate) fn take_kept(&mut self) -> Vec<Promise> {
         let synced = self.synced;
@@ -98,6 +111,7 @@ impl Gate {
         self.writes += 1;
         let seq = PersistSeq::new(self.writes);
         self.under_way = Some(Write {
+            begun: now,
             seq,
             version: self.version,
             epoch,
@@ -106,8 +120,10 @@ impl Gate {
     }
 
     /// The write under way is synced. `None` for a number that is not under way.
-    pub(crate) fn on_persisted(&mut self, seq: PersistSeq) -> Option<Settled> {
+    pub(crate) fn on_persisted(&mut self, seq: PersistSeq, now: Mono) -> Option<Settled> {
         let write = self.under_way.take_if(|write| write.seq == seq)?;
+        let sample = now.since(write.begun).as_ms();
+        self.write_time = Span::ms((self.write_time.as_ms() * 3 + sample).div_ceil(4));
         self.synced = write.version;
         self.failed = None;
         Some(Settled {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::failover::Failover;
-use crate::failover::election::Prospect;
+use crate::failover::prospect::Prospect;
 use crate::ids::{Epoch, MasterName, RunId};
 use crate::model::configuration::Configuration;
 use crate::model::durable::MasterState;
