@@ -18,8 +18,8 @@ use crate::provide::options::{Periods, Renames};
 use crate::report::{Hello, Role};
 use crate::time::{Mono, Span};
 
-/// Between two PING: fine enough that a hang is seen soon after `down-after`, and never more
-/// often than redis-sentinel where `down-after` is long.
+/// Between two PING: fine enough that a hang is seen within a tenth of `down-after` on top of it,
+/// and never more often than redis-sentinel where `down-after` is long.
 pub(crate) fn ping_every(down_after: Span, periods: &Periods) -> Span {
     const FINEST: Span = Span::ms(50);
     down_after
