@@ -127,6 +127,7 @@ fn comments_and_the_order_of_lines_survive_a_failover() {
     let text = format!("# our header\n{}# our footer\n", sentinel.conf_text());
     fs::write(&sentinel.conf, text).unwrap();
     fleet.sentinels[index].restart();
+    fleet.await_discovery();
     assert!(
         fleet.sentinels[index]
             .call(&["SENTINEL", "SET", NAME, "quorum", "1"])

@@ -176,7 +176,7 @@ fn replica_that_was_down_during_the_failover_is_repaired_when_it_returns() {
         Some(fleet.servers[0].port.to_string()),
         "its own file still names the old master"
     );
-    fleet.await_replica_of(2, 1);
+    fleet.await_settled();
 }
 
 #[test]
