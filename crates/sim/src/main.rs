@@ -10,8 +10,10 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use bartizan_sim::election::Case;
 use bartizan_sim::plan::Plan;
 use bartizan_sim::run::{Batch, Progress, play, run_batch};
+use bartizan_sim::shrink::shrink;
 use bartizan_sim::world::Stats;
 
 const USAGE: &str = "\
@@ -31,7 +33,9 @@ fn main() -> ExitCode {
     let done = match words.first().map(String::as_str) {
         Some("run") => run(args),
         Some("replay") => replay(args),
+        Some("shrink") => make_small(args),
         Some("bench") => bench(args),
+        Some("election") => election(args),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -234,6 +238,46 @@ fn bench(args: Args<'_>) -> Result<ExitCode, String> {
         wall,
         stats.events as f64 / wall,
         stats.events as f64 / (stats.virtual_us as f64 / 1e6),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_small(args: Args<'_>) -> Result<ExitCode, String> {
+    let plan = args.plan()?;
+    let mut fewest = usize::MAX;
+    let mut told = |plan: &Plan| {
+        if plan.faults.len() < fewest {
+            fewest = plan.faults.len();
+            println!("{fewest} faults");
+        }
+    };
+    let Some(small) = shrink(&plan, &mut told) else {
+        println!("seed {}: nothing falls", plan.seed);
+        return Ok(ExitCode::SUCCESS);
+    };
+    println!("{}", small.outcome.report());
+    println!(
+        "after {} plans; as a test:\n\n{}",
+        small.tries,
+        small.scenario()
+    );
+    Ok(ExitCode::from(1))
+}
+
+fn election(args: Args<'_>) -> Result<ExitCode, String> {
+    let case = Case {
+        masters: args.number("--masters", 100)?,
+        lost_within_ms: args.number("--lost-within-ms", 200)?,
+        delay_ms: args.range("--delay", (1, 20))?,
+        sentinels: args.number("--sentinels", 3)?,
+        upstream: args.number("--upstream", 0)?,
+        failover_timeout_ms: args.number("--failover-timeout-ms", 30_000)?,
+    };
+    let started = Instant::now();
+    let waits = case.measure(args.number("--seeds", 5)?);
+    println!(
+        "{case:?}\n{waits}\n{:.1} s",
+        started.elapsed().as_secs_f64()
     );
     Ok(ExitCode::SUCCESS)
 }
