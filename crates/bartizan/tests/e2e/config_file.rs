@@ -24,7 +24,9 @@ fn file_that_cannot_be_written_costs_a_warning_and_a_vote_but_not_the_failover()
         "{reply:?}"
     );
     let warning = "WARNING: Sentinel was not able to save the new configuration on disk!!!";
-    assert!(fleet.sentinels[0].log().contains(warning));
+    eventually("the operator is warned", || {
+        fleet.sentinels[0].log().contains(warning)
+    });
 
     fleet.servers[0].crash();
     let new = fleet.await_new_master(0);
@@ -48,6 +50,8 @@ fn file_that_cannot_be_written_costs_a_warning_and_a_vote_but_not_the_failover()
             .and_then(|items| items[1].text())
             .unwrap_or("*");
         assert_eq!(leader, "*", "a vote that is not on disk is not given");
+        let told = fleet.sentinels[0].logged("+vote-for-leader");
+        assert!(told.is_empty(), "and not told of either: {told:?}");
     }
     fleet.assert_one_vote_per_epoch();
 
