@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bartizan_core::addr::{Addr, Host as HostName};
-use bartizan_core::ids::{CallId, Epoch, JobId, LinkId, RequestId, RunId};
+use bartizan_core::ids::{CallId, Epoch, JobId, LinkId, PersistSeq, RequestId, RunId};
 use bartizan_core::input::{Answer, Input, LinkError, ScriptEnd};
-use bartizan_core::notify::event::EventKind;
+use bartizan_core::model::durable::Durable;
+use bartizan_core::notify::event::{Event, EventKind};
 use bartizan_core::output::{Call, LinkKind, Output, ReplicaOf};
 use bartizan_core::provide::command::{Ask, Command};
 use bartizan_core::provide::query::Query;
@@ -327,6 +328,9 @@ impl World {
         let at = self.sched.now();
         if let Output::Event(event) = output {
             self.trace.event(at, h, event);
+            if event.kind == EventKind::Odown {
+                self.check_odown(h, event);
+            }
             self.stats.count_event(event.kind);
             self.election.see(at, h, event);
         }
@@ -352,6 +356,35 @@ impl World {
             };
             self.checks
                 .see(&scene, &Seen::Output(output, target.as_ref()));
+        }
+    }
+
+    /// X1: a healthy, reachable master is never held to be down by a quorum. Asserted when no
+    /// fault has touched it or any Sentinel for longer than any of their memories.
+    fn check_odown(&mut self, h: usize, event: &Event) {
+        const INFO_US: u64 = 20_000_000;
+        let params = &self.plan.params;
+        let memory = INFO_US + 3000 * params.down_after_ms + 1000 * params.patience_ms;
+        let now = self.sched.now();
+        let Some((_, addr)) = crate::checks::instance(&event.payload) else {
+            return;
+        };
+        let node = self.node_at(&addr);
+        let Some(server) = self.server_at(node).and_then(|s| self.servers.get(s)) else {
+            return;
+        };
+        let calm = |node: Node| {
+            self.nemesis
+                .calm_since(node)
+                .is_some_and(|since| now.since(since) > memory)
+        };
+        let settled = server.is_master() && server.up && now.since(server.turned) > memory;
+        if settled && calm(node) && self.hosts.iter().all(|host| calm(host.node)) {
+            let text = format!(
+                "s{h}: +odown {} and nothing is wrong with it",
+                event.payload
+            );
+            self.checks.fail("X1", text);
         }
     }
 
@@ -424,23 +457,7 @@ impl World {
                 );
             }
             Output::Answer { request, reply } => self.reply(h, request, &reply),
-            Output::Persist { seq, durable } => {
-                let at = self.sched.now();
-                let params = &self.plan.params;
-                let sync = Stream::new(self.plan.seed, Purpose::Sync).of(h as u64);
-                let took = sync.range(at.0, params.sync_low_us, params.sync_high_us);
-                let Some(host) = self.hosts.get_mut(h) else {
-                    return;
-                };
-                if host.disk.pending.is_some() {
-                    return self
-                        .checks
-                        .fail("S13", format!("s{h} has two writes outstanding"));
-                }
-                host.disk.pending = Some((seq, durable));
-                self.sched
-                    .after_us(took + host.disk.slow_us, Ev::Synced(h, host.life));
-            }
+            Output::Persist { seq, durable } => self.write_file(h, seq, durable),
             Output::Resolve { host: name } => {
                 let Some(host) = self.hosts.get_mut(h) else {
                     return;
@@ -461,6 +478,24 @@ impl World {
             }
             Output::Event(_) | Output::Log { .. } | Output::KillScript { .. } => {}
         }
+    }
+
+    fn write_file(&mut self, h: usize, seq: PersistSeq, file: Box<Durable>) {
+        let at = self.sched.now();
+        let params = &self.plan.params;
+        let sync = Stream::new(self.plan.seed, Purpose::Sync).of(h as u64);
+        let took = sync.range(at.0, params.sync_low_us, params.sync_high_us);
+        let Some(host) = self.hosts.get_mut(h) else {
+            return;
+        };
+        if host.disk.pending.is_some() {
+            return self
+                .checks
+                .fail("S13", format!("s{h} has two writes outstanding"));
+        }
+        host.disk.pending = Some((seq, file));
+        self.sched
+            .after_us(took + host.disk.slow_us, Ev::Synced(h, host.life));
     }
 
     fn connect(&mut self, h: usize, link: LinkId, kind: LinkKind, ip: IpAddr, port: u16) {
@@ -665,7 +700,7 @@ impl World {
     /// A script ends. Every third run fails in a way that asks for another one.
     pub(crate) fn host_script_ended(&mut self, h: usize, life: u32, job: u64) {
         if self.hosts.get(h).is_some_and(|host| host.life == life) {
-            let how = ScriptEnd::Exited(i32::from(job % 3 == 0));
+            let how = ScriptEnd::Exited(i32::from(job.is_multiple_of(3)));
             self.host_input(
                 h,
                 Input::ScriptEnded {
@@ -727,7 +762,7 @@ fn answer_of(reply: &Reply) -> Answer {
 
 impl World {
     /// What a restart finds in the file.
-    fn reread(&self, h: usize) -> Result<bartizan_core::model::durable::Durable, String> {
+    fn reread(&self, h: usize) -> Result<Durable, String> {
         self.hosts
             .get(h)
             .map(|host| host.disk.synced.clone())

@@ -481,7 +481,7 @@ impl Net {
             .saturating_sub(weather.delay_low_us)
             .max(1);
         let mut delay = weather.delay_low_us + draw % width;
-        if weather.outlier_of > 0 && (draw >> 40) % weather.outlier_of == 0 {
+        if weather.outlier_of > 0 && (draw >> 40).is_multiple_of(weather.outlier_of) {
             delay *= 5;
         }
         let slow = |node: Node| self.slow_us.get(node).copied().unwrap_or(0);
@@ -505,14 +505,14 @@ mod tests {
     fn connected() -> (Net, Sched, ConnId) {
         let (mut net, mut sched) = (Net::new(1, still(), 2), Sched::default());
         let id = net.open(&mut sched, 0, 1, Kind::Client, 0);
-        sched.next();
+        sched.pop();
         assert_eq!(net.opened(&mut sched, id), Some(Attempt::Up));
         (net, sched, id)
     }
 
     fn arrivals(net: &mut Net, sched: &mut Sched) -> Vec<u64> {
         let mut seen = Vec::new();
-        while let Some((_, ev)) = sched.next() {
+        while let Some((_, ev)) = sched.pop() {
             if let Ev::Arrive(id, side) = ev
                 && let Some(Msg::Write(n)) = net.arrive(id, side)
             {

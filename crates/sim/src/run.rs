@@ -176,7 +176,7 @@ pub fn run_batch(batch: Batch, progress: &Progress, make: &(dyn Fn(u64) -> Plan 
                     }
                     let plan = make(seed);
                     let mut outcome = play(&plan, false);
-                    if batch.twice_of > 0 && seed % batch.twice_of == 0 {
+                    if batch.twice_of > 0 && seed.is_multiple_of(batch.twice_of) {
                         compare(&mut outcome);
                     }
                     progress.note(outcome);

@@ -144,7 +144,7 @@ impl Sched {
     }
 
     /// Goes on to the next event.
-    pub fn next(&mut self) -> Option<(At, Ev)> {
+    pub fn pop(&mut self) -> Option<(At, Ev)> {
         let Reverse(entry) = self.heap.pop()?;
         self.now = entry.at;
         Some((entry.at, entry.ev))

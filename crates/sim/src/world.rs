@@ -308,7 +308,7 @@ impl World {
 
     /// Goes on to the next event; `false` when the run is over.
     pub fn step(&mut self) -> bool {
-        let Some((at, ev)) = self.sched.next() else {
+        let Some((at, ev)) = self.sched.pop() else {
             return false;
         };
         self.stats.events += 1;

@@ -65,10 +65,10 @@ impl Check for Bounds {
                     return Err(format!("{pending} calls are pending on {link:?}"));
                 }
             }
-            Seen::Output(Output::Persist { seq, .. }, _) => {
-                if self.seq.insert(host, *seq).is_some_and(|last| *seq <= last) {
-                    return Err(format!("write {seq:?} comes after a later one"));
-                }
+            Seen::Output(Output::Persist { seq, .. }, _)
+                if self.seq.insert(host, *seq).is_some_and(|last| *seq <= last) =>
+            {
+                return Err(format!("write {seq:?} comes after a later one"));
             }
             Seen::Drained {
                 outputs,

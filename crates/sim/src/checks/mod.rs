@@ -17,6 +17,8 @@ mod reconf;
 mod tilt;
 mod votes;
 
+pub(crate) use read::instance;
+
 use std::fmt;
 
 use bartizan_core::addr::Addr;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bartizan_core::addr::Addr;
+use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{CallId, LinkId};
 use bartizan_core::input::{Answer, Input};
 use bartizan_core::notify::event::EventKind;
@@ -24,6 +24,7 @@ pub(crate) struct Promotion {
     known: BTreeMap<(usize, Addr), (Info, Mono)>,
     replicas: BTreeSet<(usize, Addr)>,
     down: BTreeSet<(usize, Addr)>,
+    links: BTreeMap<(usize, LinkId), (Addr, bool)>,
 }
 
 /// How good a replica is: less is better.
@@ -58,6 +59,7 @@ impl Promotion {
                 && groups.by_addr(other) == group
                 && self.replicas.contains(&(host, other.clone()))
                 && !self.down.contains(&(host, other.clone()))
+                && self.links_up(host, other)
                 && scene.mono.since(*at).as_ms() < FRESH_MS
                 && info.role == Some(Role::Replica)
                 && info.master_link_down_for.as_ms() == 0
@@ -71,6 +73,14 @@ impl Promotion {
                 rank(better)
             )),
         }
+    }
+
+    /// Both connections to a server stand.
+    fn links_up(&self, host: usize, addr: &Addr) -> bool {
+        let up = |((h, _), (to, up)): &(&(usize, LinkId), &(Addr, bool))| {
+            *h == host && to == addr && *up
+        };
+        self.links.iter().filter(up).count() >= 2
     }
 
     fn event(
@@ -121,6 +131,16 @@ impl Check for Promotion {
                 self.known.retain(|(h, _), _| *h != host);
                 self.replicas.retain(|(h, _)| *h != host);
                 self.down.retain(|(h, _)| *h != host);
+                self.links.retain(|(h, _), _| *h != host);
+            }
+            Seen::Output(Output::Connect { link, ip, port, .. }, _) => {
+                let addr = Addr::new(Host::Ip(*ip), *port);
+                self.links.insert((host, *link), (addr, false));
+            }
+            Seen::Input(Input::LinkUp { link, .. }) => {
+                if let Some((_, up)) = self.links.get_mut(&(host, *link)) {
+                    *up = true;
+                }
             }
             Seen::Output(
                 Output::Call {
@@ -135,6 +155,7 @@ impl Check for Promotion {
             }
             Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {
                 self.asked.retain(|(h, l, _), _| (*h, *l) != (host, *link));
+                self.links.remove(&(host, *link));
             }
             Seen::Input(Input::Answer {
                 link,
