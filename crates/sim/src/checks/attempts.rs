@@ -1,6 +1,6 @@
 //! Which failover each Sentinel has under way, told from its events and its operators' commands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bartizan_core::ids::{Epoch, RequestId};
 use bartizan_core::input::Input;
@@ -26,7 +26,7 @@ pub(crate) struct Attempt {
 pub(crate) struct Attempts {
     current: BTreeMap<(usize, usize), Attempt>,
     wanted: BTreeMap<(usize, RequestId), usize>,
-    forced: BTreeSet<(usize, usize)>,
+    forced: BTreeMap<(usize, usize), RequestId>,
     newest: BTreeMap<usize, Epoch>,
     standing_for: BTreeMap<usize, usize>,
 }
@@ -44,7 +44,7 @@ impl Attempts {
             Seen::Boot(file) => {
                 self.current.retain(|(h, _), _| *h != host);
                 self.wanted.retain(|(h, _), _| *h != host);
-                self.forced.retain(|(h, _)| *h != host);
+                self.forced.retain(|(h, _), _| *h != host);
                 self.newest.insert(host, file.current_epoch);
             }
             Seen::Input(Input::Asked {
@@ -54,13 +54,14 @@ impl Attempts {
                 if let Some(group) = groups.by_name(name) {
                     self.wanted.insert((host, *request), group);
                     if !self.current.contains_key(&(host, group)) {
-                        self.forced.insert((host, group));
+                        self.forced.entry((host, group)).or_insert(*request);
                     }
                 }
             }
             Seen::Output(Output::Answer { request, reply }, _) => {
                 if let Some(group) = self.wanted.remove(&(host, *request))
                     && matches!(reply, Reply::Error(_))
+                    && self.forced.get(&(host, group)) == Some(request)
                 {
                     self.forced.remove(&(host, group));
                 }
@@ -84,7 +85,7 @@ impl Attempts {
             EventKind::TryFailover => {
                 let Some(group) = group else { return };
                 let epoch = self.newest.get(&host).copied().unwrap_or_default();
-                let forced = self.forced.remove(&(host, group));
+                let forced = self.forced.remove(&(host, group)).is_some();
                 self.current
                     .insert((host, group), Attempt { epoch, forced });
                 self.standing_for.insert(host, group);

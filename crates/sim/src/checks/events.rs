@@ -15,7 +15,9 @@ use crate::groups::Groups;
 #[derive(Clone, Copy, Debug, Default)]
 struct Course {
     sdown: bool,
-    odown: bool,
+    /// It was objectively down since the last attempt; the news of an attempt may wait for the
+    /// disk, and so come after the news that the master is back.
+    was_odown: bool,
     forced: bool,
     step: Step,
 }
@@ -67,11 +69,10 @@ impl Course {
         let about_master = payload.starts_with("master ");
         match kind {
             E::Sdown if about_master => self.sdown = true,
-            E::SdownEnd if about_master => (self.sdown, self.odown) = (false, false),
+            E::SdownEnd if about_master => self.sdown = false,
             E::Odown if !self.sdown => return Err("+odown without +sdown".to_owned()),
-            E::Odown => self.odown = true,
-            E::OdownEnd => self.odown = false,
-            E::TryFailover if !self.odown && !self.forced => {
+            E::Odown => self.was_odown = true,
+            E::TryFailover if !self.was_odown && !self.forced => {
                 return Err("+try-failover without +odown".to_owned());
             }
             E::SwitchMaster => {
