@@ -1,0 +1,382 @@
+//! Connections: when they are made, re-made and given up, and what is sent on them (spec §5).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bench;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bartizan_core::addr::{Addr, Host};
+use bartizan_core::input::{Answer, Input, LinkError};
+use bartizan_core::output::{Call, LinkKind, Output};
+use bartizan_core::provide::options::{Credentials, Secret};
+use bartizan_core::provide::query::Query;
+use bartizan_core::sentinel::{Boot, Sentinel};
+use bartizan_core::time::Span;
+use bench::{
+    Bench, LOCAL, MASTER, P1, R1, Reach, START, boot_of, events, field, id, master_state, name,
+    only, text,
+};
+
+/// The greetings of the first connections, by port and kind.
+fn greetings(boot: Boot) -> Vec<(u16, LinkKind, Option<Credentials>, String)> {
+    let mut sentinel = Sentinel::new(boot, START);
+    let mut found = Vec::new();
+    while let Some(output) = sentinel.poll_output() {
+        if let Output::Connect {
+            kind,
+            port,
+            greeting,
+            ..
+        } = output
+        {
+            found.push((port, kind, greeting.auth, greeting.client_name));
+        }
+    }
+    found
+}
+
+fn connects(said: &[String]) -> usize {
+    only(said, "connect 6379 cmd").len()
+}
+
+#[test]
+fn servers_get_two_connections_and_peers_one() {
+    let bench = Bench::boot(boot_of(vec![master_state(&[R1], 1, 1)]));
+    let said: Vec<_> = bench.history.iter().map(|(_, line)| line.clone()).collect();
+    assert_eq!(
+        only(&said, "connect"),
+        [
+            "connect 6379 cmd",
+            "connect 6379 pubsub",
+            "connect 6380 cmd",
+            "connect 6380 pubsub",
+            "connect 5001 cmd"
+        ]
+    );
+}
+
+#[test]
+fn connections_are_named_after_us() {
+    let found = greetings(boot_of(vec![master_state(&[], 1, 1)]));
+    let names: Vec<_> = found.iter().map(|(_, _, _, name)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "sentinel-dddddddd-cmd",
+            "sentinel-dddddddd-pubsub",
+            "sentinel-dddddddd-cmd"
+        ]
+    );
+}
+
+#[test]
+fn servers_and_peers_have_passwords_of_their_own() {
+    let mut boot = boot_of(vec![master_state(&[], 1, 1)]);
+    boot.durable.masters[0].options.auth_pass = Some(Secret::new("data"));
+    boot.durable.masters[0].options.auth_user = Some(Arc::from("watcher"));
+    boot.durable.options.sentinel_pass = Some(Secret::new("peers"));
+    boot.own_password = Some(Credentials {
+        user: None,
+        password: Secret::new("own"),
+    });
+    let shown = |auth: &Option<Credentials>| {
+        let auth = auth.as_ref().unwrap();
+        let user = auth.user.as_deref().unwrap_or("-");
+        format!("{user} {}", auth.password.reveal())
+    };
+    let found = greetings(boot.clone());
+    let auths: Vec<_> = found.iter().map(|(_, _, auth, _)| shown(auth)).collect();
+    assert_eq!(auths, ["watcher data", "watcher data", "- peers"]);
+    boot.durable.options.sentinel_pass = None;
+    assert_eq!(shown(&greetings(boot)[2].2), "- own", "our own, else");
+}
+
+#[test]
+fn a_user_without_a_password_says_nothing() {
+    let mut boot = boot_of(vec![master_state(&[], 0, 1)]);
+    boot.durable.masters[0].options.auth_user = Some(Arc::from("watcher"));
+    assert!(greetings(boot).iter().all(|(_, _, auth, _)| auth.is_none()));
+}
+
+#[test]
+fn a_new_command_link_brings_ping_info_and_hello_at_once() {
+    let mut bench = Bench::boot(boot_of(vec![master_state(&[], 0, 1)]));
+    let link = bench.link(MASTER, LinkKind::Command).unwrap();
+    bench.up.push(link);
+    let said = bench.give(Input::LinkUp { link, local: LOCAL });
+    assert_eq!(
+        said,
+        [
+            "6379 PING",
+            "6379 INFO",
+            "6379 HELLO 127.0.0.1,5000,me,0,mymaster,127.0.0.1,6379,0"
+        ]
+    );
+}
+
+#[test]
+fn the_local_address_of_the_link_is_announced() {
+    let mut bench = Bench::boot(boot_of(vec![master_state(&[], 0, 1)]));
+    let link = bench.link(MASTER, LinkKind::Command).unwrap();
+    bench.up.push(link);
+    let local: IpAddr = "10.1.2.3".parse().unwrap();
+    let said = bench.give(Input::LinkUp { link, local });
+    assert!(said[2].starts_with("6379 HELLO 10.1.2.3,5000,"), "{said:?}");
+}
+
+#[test]
+fn port_zero_is_never_connected() {
+    let mut boot = boot_of(vec![master_state(&[], 0, 1)]);
+    boot.durable.masters[0].configuration.addr.port = 0;
+    let mut bench = Bench::boot(boot);
+    let said = bench.advance(60_000);
+    assert_eq!(only(&said, "connect"), [""; 0]);
+    assert_eq!(only(&said, "+sdown").len(), 1);
+}
+
+#[test]
+fn a_link_that_lasted_is_made_again_at_once() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    let link = bench.link(MASTER, LinkKind::Command).unwrap();
+    let why = LinkError::Closed;
+    let said = bench.give(Input::LinkDown { link, why });
+    assert_eq!(said, ["connect 6379 cmd"]);
+}
+
+#[test]
+fn refused_connections_are_tried_with_growing_pauses_of_at_most_a_second() {
+    let mut bench = Bench::calm_with(&[], 0, 1, |boot| {
+        boot.durable.masters[0].options.down_after = Span::secs(600);
+    });
+    bench.kill(MASTER);
+    let first = connects(&bench.advance(1000));
+    assert!((3..=6).contains(&first), "{first} in the first second");
+    bench.advance(10_000);
+    let later = connects(&bench.advance(60_000));
+    assert!((50..=60).contains(&later), "{later} in a minute");
+}
+
+#[test]
+fn a_link_that_breaks_again_and_again_is_not_hammered() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    let mut attempts = 0;
+    for _ in 0..600 {
+        attempts += connects(&bench.advance(100));
+        for link in bench.links_of(MASTER) {
+            let why = LinkError::Closed;
+            attempts += connects(&bench.give(Input::LinkDown { link, why }));
+        }
+    }
+    assert!((30..=90).contains(&attempts), "{attempts} in a minute");
+}
+
+#[test]
+fn a_connection_that_does_not_come_about_is_given_up() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.kill(MASTER);
+    bench.host(MASTER).reach = Reach::Deaf;
+    let said = bench.advance(30_000);
+    let closed = only(&said, "close 6379 cmd").len();
+    assert!((3..=6).contains(&closed), "{closed}");
+}
+
+#[test]
+fn a_link_on_which_a_ping_stays_unanswered_is_made_again() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.advance(20_000);
+    bench.hang(MASTER);
+    let began = bench.now;
+    bench.until("close 6379 cmd", 10_000);
+    let waited = bench.now.since(began).as_ms();
+    assert!(
+        (2500..=2800).contains(&waited),
+        "half of down-after: {waited}"
+    );
+}
+
+#[test]
+fn a_young_link_is_given_its_time() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.hang(MASTER);
+    bench.until("close 6379 cmd", 20_000);
+    let age = bench.now.since(START).as_ms();
+    assert!((15_000..=15_002).contains(&age), "{age}");
+}
+
+#[test]
+fn a_silent_pubsub_link_is_made_again() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.host(MASTER).listens = false;
+    let said = bench.advance(60_000);
+    let closed = only(&said, "close 6379 pubsub").len();
+    assert!((3..=4).contains(&closed), "{closed}");
+    assert_eq!(only(&said, "close 6379 cmd"), [""; 0]);
+}
+
+#[test]
+fn a_broken_pubsub_link_does_not_stop_the_pings() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    let link = bench.link(MASTER, LinkKind::PubSub).unwrap();
+    bench.host(MASTER).reach = Reach::Mute;
+    let why = LinkError::Failed(Arc::from("NOAUTH"));
+    bench.give(Input::LinkDown { link, why });
+    bench.host(MASTER).reach = Reach::Up;
+    assert_eq!(events(&bench.advance(60_000)), [""; 0]);
+}
+
+#[test]
+fn pings_come_a_twentieth_of_down_after_apart_and_at_least_every_second() {
+    for (down_after, a_minute) in [(5000, 240), (30_000, 60), (200, 1200)] {
+        let mut bench = Bench::calm_with(&[], 0, 1, |boot| {
+            boot.durable.masters[0].options.down_after = Span::ms(down_after);
+        });
+        let pings = only(&bench.advance(60_000), "6379 PING").len();
+        assert_eq!(pings, a_minute, "{down_after}");
+    }
+}
+
+#[test]
+fn one_ping_is_under_way_at_a_time() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.hang(MASTER);
+    let said = bench.advance(10_000);
+    assert_eq!(only(&said, "6379 PING").len(), 1);
+}
+
+#[test]
+fn info_is_asked_for_every_ten_seconds_and_every_second_during_a_failover() {
+    let mut bench = Bench::calm(&[R1], 1, 1);
+    bench.host(P1).vote = bench::Vote::Withholds;
+    let said = bench.advance(60_000);
+    assert_eq!(only(&said, "6380 INFO").len(), 6);
+    bench.hang(MASTER);
+    bench.until("+odown", 6000);
+    let said = bench.advance(10_000);
+    assert!(only(&said, "6380 INFO").len() >= 10);
+}
+
+#[test]
+fn a_replica_whose_own_link_is_down_is_asked_every_second() {
+    let mut bench = Bench::calm(&[R1], 1, 2);
+    bench.host(R1).info.master_link_up = false;
+    bench.advance(11_000);
+    let said = bench.advance(10_000);
+    assert_eq!(only(&said, "6380 INFO").len(), 10);
+}
+
+#[test]
+fn calls_without_an_answer_are_bounded() {
+    let mut bench = Bench::calm_with(&[], 0, 1, |boot| {
+        boot.durable.masters[0].options.down_after = Span::secs(3600);
+    });
+    bench.hang(MASTER);
+    let said = bench.advance(180_000);
+    let sent = only(&said, "6379 ").len();
+    let pending = field(
+        &bench.query(&Query::Master(name())),
+        "link-pending-commands",
+    );
+    assert_eq!((sent, pending), (100, "100".to_owned()));
+}
+
+#[test]
+fn answers_of_a_link_that_is_gone_are_ignored() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.hang(MASTER);
+    bench.advance(2000);
+    let (link, call, _) = bench.calls[0].clone();
+    bench.give(Input::LinkDown {
+        link,
+        why: LinkError::Closed,
+    });
+    bench.up.clear();
+    let answer = Answer::Pong;
+    assert_eq!(bench.give(Input::Answer { link, call, answer }), [""; 0]);
+}
+
+#[test]
+fn an_answer_counts_once() {
+    let mut bench = Bench::calm(&[], 0, 2);
+    bench.hang(MASTER);
+    bench.until("+sdown", 6000);
+    let (link, call, _) = bench.calls[0].clone();
+    let answer = Answer::Pong;
+    let twice = [(); 2].map(|()| {
+        let answer = answer.clone();
+        events(&bench.give(Input::Answer { link, call, answer })).len()
+    });
+    assert_eq!(twice, [1, 0]);
+}
+
+#[test]
+fn calls_carry_the_masters_renamed_commands_and_peers_calls_do_not() {
+    let mut boot = boot_of(vec![master_state(&[], 1, 1)]);
+    let renames = Arc::make_mut(&mut boot.durable.masters[0].options.renames);
+    renames.insert("ping", "XPING");
+    let mut sentinel = Sentinel::new(boot, START);
+    let mut links = Vec::new();
+    while let Some(output) = sentinel.poll_output() {
+        if let Output::Connect { link, .. } = output {
+            links.push(link);
+        }
+    }
+    let mut words = Vec::new();
+    for link in [links[0], links[2]] {
+        sentinel.handle(START, Input::LinkUp { link, local: LOCAL });
+        while let Some(output) = sentinel.poll_output() {
+            if let Output::Call {
+                what: Call::Ping,
+                renames,
+                ..
+            } = output
+            {
+                words.push(renames.word("PING").to_owned());
+            }
+        }
+    }
+    assert_eq!(words, ["XPING", "PING"]);
+}
+
+#[test]
+fn a_name_is_looked_up_before_each_connection() {
+    let mut boot = boot_of(vec![master_state(&[], 0, 1)]);
+    let host = Host::parse("redis.example").unwrap();
+    boot.durable.options.resolve_hostnames = true;
+    boot.durable.masters[0].configuration.addr = Addr::new(host.clone(), MASTER);
+    let mut bench = Bench::boot(boot);
+    let asked = bench.history.iter().map(|(_, line)| line.as_str());
+    assert_eq!(asked.filter(|line| line.starts_with("resolve")).count(), 1);
+    let ip = Some(LOCAL);
+    let said = bench.give(Input::Resolved { host, ip });
+    assert_eq!(said, ["connect 6379 cmd", "connect 6379 pubsub"]);
+    bench.settle();
+    let told = text(&bench.query(&Query::MasterAddr(name())));
+    assert_eq!(
+        told, "[127.0.0.1 6379]",
+        "as an address, unless told not to"
+    );
+    bench.kill(MASTER);
+    let said = bench.advance(1000);
+    assert!(!only(&said, "resolve redis.example").is_empty());
+}
+
+#[test]
+fn a_name_that_cannot_be_resolved_is_tried_again() {
+    let mut boot = boot_of(vec![master_state(&[], 0, 1)]);
+    let host = Host::parse("redis.example").unwrap();
+    boot.durable.options.resolve_hostnames = true;
+    boot.durable.masters[0].configuration.addr = Addr::new(host.clone(), MASTER);
+    let mut bench = Bench::boot(boot);
+    for _ in 0..3 {
+        let host = host.clone();
+        bench.give(Input::Resolved { host, ip: None });
+        bench.until("resolve redis.example", 1100);
+    }
+    assert_eq!(id(0), bench.sentinel.id());
+}
