@@ -12,10 +12,13 @@ pub mod clock;
 mod codec;
 pub mod disk;
 pub mod election;
+pub mod explore;
 pub mod fault;
 pub mod groups;
 pub mod host;
 pub mod msg;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod nemesis;
 pub mod net;
 mod operator;

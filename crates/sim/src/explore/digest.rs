@@ -99,8 +99,10 @@ mod tests {
 
     #[test]
     fn two_texts_that_differ_in_origin_and_numbering_are_the_same() {
-        let early = "at: t+100ms, due: t+160ms, link: LinkId(3), call: CallId(9), calls: 9, LinkId(3)";
-        let late = "at: t+900ms, due: t+960ms, link: LinkId(7), call: CallId(12), calls: 12, LinkId(7)";
+        let early =
+            "at: t+100ms, due: t+160ms, link: LinkId(3), call: CallId(9), calls: 9, LinkId(3)";
+        let late =
+            "at: t+900ms, due: t+960ms, link: LinkId(7), call: CallId(12), calls: 12, LinkId(7)";
         let (a, b) = (Mono::from_ms(150), Mono::from_ms(950));
         assert_eq!(normalise(early, a), normalise(late, b));
         assert_ne!(digest(early, a), digest(late, a));

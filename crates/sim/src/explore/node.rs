@@ -124,12 +124,7 @@ pub struct Node {
 
 impl Node {
     /// A Sentinel that starts from a file, and what it does first.
-    pub fn boot(
-        me: u8,
-        file: Durable,
-        now: Mono,
-        mutant: Option<Mutant>,
-    ) -> (Self, Vec<Effect>) {
+    pub fn boot(me: u8, file: Durable, now: Mono, mutant: Option<Mutant>) -> (Self, Vec<Effect>) {
         let synced = Arc::new(file);
         let mut node = Self {
             me,
