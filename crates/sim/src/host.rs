@@ -196,7 +196,9 @@ impl World {
             )]
             let mut core = Sentinel::new(boot, now);
             #[cfg(feature = "mutants")]
-            core.set_mutant(self.mutant);
+            if let Some(mutant) = self.mutant {
+                core.infect(mutant);
+            }
             Brain::Ours(Box::new(core))
         } else {
             Brain::Theirs(Box::new(Upstream::new(boot, now)))

@@ -36,6 +36,8 @@ fn main() -> ExitCode {
         Some("shrink") => make_small(args),
         Some("bench") => bench(args),
         Some("election") => election(args),
+        #[cfg(feature = "mutants")]
+        Some("mutants") => mutants(args),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -134,23 +136,14 @@ fn run(args: Args<'_>) -> Result<ExitCode, String> {
             if told.elapsed() >= Duration::from_secs(5) {
                 told = Instant::now();
                 println!("{}", line(&progress, started));
+                print!("{}", fallen(&progress));
             }
         }
     });
     println!("{}", line(&progress, started));
     print!("{}", faults(&progress.stats()));
     let found = progress.found();
-    for (property, (count, outcome)) in &found {
-        let text = outcome
-            .violation
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        println!(
-            "{property}: {count} seeds, first {}: {text}",
-            outcome.plan.seed
-        );
-    }
+    print!("{}", fallen(&progress));
     let Some((_, outcome)) = found.values().min_by_key(|(_, outcome)| outcome.plan.seed) else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -182,6 +175,19 @@ fn line(progress: &Progress, started: Instant) -> String {
         stats.lost,
         stats.full_syncs,
     )
+}
+
+/// One line for each property that fell, with its lowest seed.
+fn fallen(progress: &Progress) -> String {
+    let mut text = String::new();
+    for (property, (count, outcome)) in progress.found() {
+        let violation = outcome.violation.map(|v| v.to_string()).unwrap_or_default();
+        text += &format!(
+            "{property}: {count} seeds, first {}: {violation}\n",
+            outcome.plan.seed
+        );
+    }
+    text
 }
 
 fn faults(stats: &Stats) -> String {
@@ -280,4 +286,48 @@ fn election(args: Args<'_>) -> Result<ExitCode, String> {
         started.elapsed().as_secs_f64()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Hunts every mutant, or the one that is named; several at a time.
+#[cfg(feature = "mutants")]
+fn mutants(args: Args<'_>) -> Result<ExitCode, String> {
+    use bartizan_core::mutant::Mutant;
+    use bartizan_sim::mutants::hunt;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+    let from = args.number("--from", 0)?;
+    let only = args.text("--only");
+    let wanted: Vec<Mutant> = Mutant::ALL
+        .iter()
+        .copied()
+        .filter(|mutant| only.is_none_or(|only| mutant.name() == only))
+        .collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (next, missed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(mutant) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match hunt(*mutant, from).found {
+                        Some((seeds, outcome)) => {
+                            let violation = outcome.violation.map(|v| v.to_string());
+                            println!(
+                                "{}: seed {seeds}: {}",
+                                mutant.name(),
+                                violation.unwrap_or_default()
+                            );
+                        }
+                        None => {
+                            missed.store(true, Ordering::Relaxed);
+                            println!("{}: NOT FOUND. {}", mutant.name(), mutant.what());
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Ok(if missed.load(Ordering::Relaxed) {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

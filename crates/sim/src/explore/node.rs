@@ -13,6 +13,7 @@ use bartizan_core::model::durable::Durable;
 use bartizan_core::mutant::Mutant;
 use bartizan_core::output::{LinkKind, Output};
 use bartizan_core::provide::command::{Ask, Command};
+use bartizan_core::provide::reply::Reply;
 use bartizan_core::sentinel::{Boot, Sentinel};
 use bartizan_core::time::{Mono, Span};
 
@@ -201,11 +202,7 @@ impl Node {
             Stimulus::Failover => {
                 let request = self.request();
                 let command = Command::Failover { name: name() };
-                self.watch.on_operator(true);
                 self.give(Input::Asked { request, command });
-                let effects = self.drain();
-                self.watch.on_operator(false);
-                return effects;
             }
         }
         self.drain()
@@ -377,11 +374,11 @@ impl Node {
                 }
             }
             Output::Answer { request, reply } => {
-                let open = self.inbound.values_mut().flatten();
-                for (id, wanted, ready) in open {
-                    if *id == request {
-                        *ready = Some(opinion(&reply, *wanted).unwrap_or(Ans::Done));
-                    }
+                let mut open = self.inbound.values_mut().flatten();
+                if let Some((_, wanted, ready)) = open.find(|(id, ..)| *id == request) {
+                    *ready = Some(opinion(&reply, *wanted).unwrap_or(Ans::Done));
+                } else if reply == Reply::OK {
+                    self.watch.on_operator();
                 }
             }
             Output::Persist { seq, durable } => {

@@ -26,8 +26,6 @@ pub struct Watch {
     /// The epoch of its candidacy, and whether an operator wanted it.
     stands: Option<u64>,
     operator: bool,
-    /// An operator's word is being taken in.
-    commanded: bool,
     /// The epoch it was elected in, or forced.
     elected: Option<u64>,
     /// Who voted for it, by epoch.
@@ -44,7 +42,6 @@ impl Watch {
             told_configuration: 0,
             stands: None,
             operator: false,
-            commanded: false,
             elected: None,
             votes: BTreeMap::new(),
             booted: false,
@@ -80,9 +77,9 @@ impl Watch {
         })
     }
 
-    /// An operator's word is being taken in, or has been.
-    pub(crate) const fn on_operator(&mut self, commanded: bool) {
-        self.commanded = commanded;
+    /// The next candidacy is an operator's.
+    pub(crate) const fn on_operator(&mut self) {
+        self.operator = true;
     }
 
     pub(crate) fn on_vote(&mut self, peer: u8, vote: Option<(u64, u8)>) {
@@ -117,11 +114,8 @@ impl Watch {
             EventKind::NewEpoch => {
                 self.current = event.payload.parse().unwrap_or(self.current);
             }
-            EventKind::TryFailover => {
-                self.elected = None;
-                self.operator = self.commanded;
-            }
-            EventKind::AbortNotElected => {
+            EventKind::TryFailover => self.elected = None,
+            EventKind::AbortNotElected | EventKind::ConfigUpdateFrom => {
                 self.stands = None;
                 self.operator = false;
             }
