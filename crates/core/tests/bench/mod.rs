@@ -31,7 +31,7 @@ use bartizan_core::time::{Mono, Span};
 
 pub(crate) use host::{Host, Reach, Vote};
 pub(crate) use make::*;
-pub(crate) use render::{events, field, only, text};
+pub(crate) use render::{events, field, only, short_ids, text};
 
 /// One Sentinel and its world.
 pub(crate) struct Bench {
@@ -51,8 +51,20 @@ pub(crate) struct Bench {
     pub(crate) calls: Vec<(LinkId, CallId, Call)>,
     pub(crate) writing: Option<(PersistSeq, Durable)>,
     asked: u64,
+    /// What was said and written, in order, where a test asks for it.
+    pub(crate) trace: Option<Vec<Trace>>,
+    /// The most outputs that one input had.
+    pub(crate) most: usize,
     /// Hellos on their way back over the Pub/Sub link of the port they were published on.
     echoes: VecDeque<(u16, Hello)>,
+}
+
+/// One step of what a test may want to check in order.
+#[derive(Clone, Debug)]
+pub(crate) enum Trace {
+    Said(Output),
+    Synced(Durable),
+    Failed(Durable),
 }
 
 /// What becomes of writes.
@@ -92,6 +104,8 @@ impl Bench {
             calls: Vec::new(),
             writing: None,
             asked: 0,
+            trace: None,
+            most: 0,
             echoes: VecDeque::new(),
         };
         bench.drain();
@@ -257,13 +271,15 @@ impl Bench {
     /// The write under way is synced; the disk then goes on as `disk` says.
     pub(crate) fn disk_done(&mut self) -> Vec<String> {
         let (seq, durable) = self.writing.take().expect("a write is under way");
+        self.record(|| Trace::Synced(durable.clone()));
         self.synced.push(durable);
         self.give(Input::Persisted { seq })
     }
 
     /// The write under way fails.
     pub(crate) fn disk_failed(&mut self) -> Vec<String> {
-        let (seq, _) = self.writing.take().expect("a write is under way");
+        let (seq, durable) = self.writing.take().expect("a write is under way");
+        self.record(|| Trace::Failed(durable));
         let why = Arc::from("No space left on device");
         self.give(Input::PersistFailed { seq, why })
     }
@@ -297,9 +313,17 @@ impl Bench {
         while let Some(output) = self.sentinel.poll_output() {
             count += 1;
             assert!(count < 10_000, "too many outputs of one input");
+            self.most = self.most.max(count);
+            self.record(|| Trace::Said(output.clone()));
             let line = render::output(&self.links, &output);
             self.history.push((self.now, line));
             self.note(output);
+        }
+    }
+
+    pub(crate) fn record(&mut self, what: impl FnOnce() -> Trace) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(what());
         }
     }
 

@@ -108,7 +108,8 @@ pub(crate) fn reply(it: &Reply) -> String {
     short_ids(text)
 }
 
-fn short_ids(mut text: String) -> String {
+/// Short names for the ids of Sentinels.
+pub(crate) fn short_ids(mut text: String) -> String {
     for n in 0..8 {
         let short = if n == 0 {
             "me".to_owned()

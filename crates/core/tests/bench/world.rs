@@ -6,7 +6,7 @@ use bartizan_core::ids::{CallId, LinkId};
 use bartizan_core::input::{Answer, Input, LinkError};
 use bartizan_core::output::{Call, LinkKind};
 
-use super::{Bench, Disk, LOCAL, Reach};
+use super::{Bench, Disk, LOCAL, Reach, Trace};
 
 impl Bench {
     /// The next thing that happens by itself.
@@ -30,9 +30,11 @@ impl Bench {
         }
         let (seq, durable) = self.writing.take()?;
         if self.disk == Disk::Fails {
+            self.record(|| Trace::Failed(durable));
             let why = Arc::from("No space left on device");
             return Some(Input::PersistFailed { seq, why });
         }
+        self.record(|| Trace::Synced(durable.clone()));
         self.synced.push(durable);
         Some(Input::Persisted { seq })
     }
