@@ -45,9 +45,7 @@ impl Master {
             }
         };
         self.prospect.stand_at = None;
-        let payload = self.label(cx, About::Master);
-        let notice = Notice::of_master(EventKind::TryFailover, payload, &self.name, &self.options);
-        cx.gate.hold(Promise::TellAnyway(notice));
+        self.tell_behind(cx, EventKind::TryFailover, About::Master);
         let me = cx.me;
         self.cast_vote(cx, epoch, me);
         self.failover = Failover::Standing(Standing {
@@ -87,7 +85,9 @@ impl Master {
                     self.name
                 ),
             );
-            self.lose_round(cx);
+            self.tell(cx, EventKind::AbortNotElected, About::Master);
+            self.failover = Failover::Idle;
+            self.pause(cx);
         }
     }
 
@@ -205,7 +205,13 @@ impl Master {
     /// Gives this round up; the next one comes after a short random pause that grows with every
     /// round lost.
     pub(crate) fn lose_round(&mut self, cx: &mut Ctx) {
-        self.tell(cx, EventKind::AbortNotElected, About::Master);
+        let begun = matches!(&self.failover, Failover::Standing(standing) if standing.asking);
+        if begun {
+            self.tell(cx, EventKind::AbortNotElected, About::Master);
+        } else {
+            // Behind the event of its beginning, which still waits for the disk.
+            self.tell_behind(cx, EventKind::AbortNotElected, About::Master);
+        }
         self.failover = Failover::Idle;
         self.pause(cx);
     }

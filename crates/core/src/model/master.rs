@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::addr::Addr;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Notice};
 use crate::failover::Failover;
 use crate::failover::prospect::Prospect;
 use crate::ids::{Epoch, MasterName, RunId};
 use crate::model::configuration::Configuration;
 use crate::model::durable::MasterState;
+use crate::model::gate::Promise;
 use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::notify::event::EventKind;
@@ -237,6 +238,13 @@ impl Master {
             payload.push_str(more);
         }
         cx.master_event(kind, payload, &self.name, &self.options);
+    }
+
+    /// Emits an event behind those that wait for the disk, whatever becomes of them.
+    pub(crate) fn tell_behind(&self, cx: &mut Ctx, kind: EventKind, about: About<'_>) {
+        let payload = self.label(cx, about);
+        let notice = Notice::of_master(kind, payload, &self.name, &self.options);
+        cx.gate.hold(Promise::TellAnyway(notice));
     }
 
     /// Queues the client reconfiguration script (spec §12).

@@ -1,0 +1,100 @@
+//! Who has to be looked at, and when next.
+
+use crate::ids::{MasterName, RunId};
+use crate::model::peer::Peer;
+use crate::sentinel::{Key, Sentinel};
+use crate::time::{Mono, Span};
+
+impl Sentinel {
+    pub(super) fn step_all(&mut self) {
+        for name in self.masters.keys().cloned().collect::<Vec<_>>() {
+            self.step_master(&name);
+        }
+        for id in self.cx.peers.keys().copied().collect::<Vec<_>>() {
+            self.step_peer(id);
+        }
+    }
+
+    pub(super) fn step_master(&mut self, name: &MasterName) {
+        if self.started
+            && let Some(master) = self.masters.get_mut(name)
+        {
+            master.step(&mut self.cx);
+        }
+        self.refresh_master(name);
+    }
+
+    /// Looks after the link to a peer, and has its masters look when it has been silent too long.
+    pub(super) fn step_peer(&mut self, id: RunId) {
+        if !self.started {
+            return;
+        }
+        let Some(mut shared) = self.cx.peers.remove(&id) else {
+            self.set_due(Key::Peer(id), None);
+            return;
+        };
+        shared.keep(&mut self.cx);
+        let silent = shared.silent_at();
+        let due = shared.due(&self.cx);
+        self.cx.peers.insert(id, shared);
+        let now = self.cx.now;
+        let silent_due = silent.filter(|at| *at > now);
+        let due = [due.map(|due| due.max(now + Span::TICK)), silent_due]
+            .into_iter()
+            .flatten()
+            .min();
+        self.set_due(Key::Peer(id), due);
+        if silent.is_some_and(|at| at <= now) {
+            for name in self.masters_of(id) {
+                let unaware = |peer: &Peer| peer.sdown.is_none();
+                if self
+                    .masters
+                    .get(&name)
+                    .and_then(|m| m.peers.get(&id))
+                    .is_some_and(unaware)
+                {
+                    self.step_master(&name);
+                }
+            }
+        }
+    }
+
+    pub(super) fn refresh_all(&mut self) {
+        let known: Vec<Key> = self.due_of.keys().cloned().collect();
+        for key in known {
+            match &key {
+                Key::Master(name) => self.refresh_master(name),
+                Key::Peer(id) => self.step_peer(*id),
+            }
+        }
+    }
+
+    pub(super) fn refresh_master(&mut self, name: &MasterName) {
+        let due = self
+            .masters
+            .get(name)
+            .filter(|_| self.started)
+            .and_then(|m| m.due(&self.cx));
+        // Rule 3: whatever is due now was looked at just now.
+        let due = due.map(|due| due.max(self.cx.now + Span::TICK));
+        self.set_due(Key::Master(name.clone()), due);
+    }
+
+    pub(super) fn set_due(&mut self, key: Key, due: Option<Mono>) {
+        if let Some(old) = self.due_of.get(&key).copied() {
+            if due == Some(old) {
+                return;
+            }
+            self.dues.remove(&(old, key.clone()));
+        }
+        match due {
+            Some(due) => {
+                self.due_of.insert(key.clone(), due);
+                self.dues.insert((due, key));
+            }
+            None => {
+                self.due_of.remove(&key);
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What comes over links: to whom it belongs, and what it answers.
+
+use crate::addr::Addr;
+use crate::ids::{CallId, LinkId, MasterName, RunId};
+use crate::input::Answer;
+use crate::model::master::Master;
+use crate::model::peer::Peer;
+use crate::model::server::Server;
+use crate::monitor::link::{Owner, Pending};
+use crate::output::{Call, LinkKind};
+use crate::sentinel::Sentinel;
+use std::net::IpAddr;
+
+impl Sentinel {
+    pub(super) fn on_link_up(&mut self, link: LinkId, local: IpAddr) {
+        match self.cx.out.routes.get(&link).cloned() {
+            Some(Owner::Server(name, addr)) => {
+                let now = self.cx.now;
+                if let Some(server) = self.server_mut(&name, &addr)
+                    && server.link.on_up(link, local, now) == Some(LinkKind::Command)
+                {
+                    server.info_asked_at = None;
+                    server.told_at = None;
+                }
+                self.step_master(&name);
+            }
+            Some(Owner::Peer(id)) => {
+                let Some(shared) = self.cx.peers.get_mut(&id) else {
+                    return;
+                };
+                shared.link.on_up(link, local, self.cx.now);
+                for name in self.masters_of(id) {
+                    let Some(master) = self.masters.get_mut(&name) else {
+                        continue;
+                    };
+                    if let Some(peer) = master.peers.get_mut(&id) {
+                        peer.told_at = None;
+                        peer.asked_at = None;
+                    }
+                    master.on_voter_back(&mut self.cx);
+                    self.step_master(&name);
+                }
+                self.step_peer(id);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn on_link_down(&mut self, link: LinkId) {
+        let longest = self.cx.periods.ping;
+        let now = self.cx.now;
+        match self.cx.out.routes.remove(&link) {
+            Some(Owner::Server(name, addr)) => {
+                let mut rng = self.cx.rng.clone();
+                if let Some(server) = self.server_mut(&name, &addr) {
+                    server.link.on_down(link, now, longest, &mut rng);
+                }
+                self.cx.rng = rng;
+                self.step_master(&name);
+            }
+            Some(Owner::Peer(id)) => {
+                if let Some(shared) = self.cx.peers.get_mut(&id) {
+                    shared.link.on_down(link, now, longest, &mut self.cx.rng);
+                }
+                self.step_peer(id);
+                for name in self.masters_of(id) {
+                    self.step_master(&name);
+                }
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, link: LinkId, call: CallId, answer: Answer) {
+        let now = self.cx.now;
+        match self.cx.out.routes.get(&link).cloned() {
+            Some(Owner::Server(name, addr)) => {
+                let Some(server) = self.server_mut(&name, &addr) else {
+                    return;
+                };
+                let Some(pending) = server.link.on_answer(call, now) else {
+                    return;
+                };
+                match (pending, answer) {
+                    (Pending::Ping, answer) => self.on_server_pong(&name, &addr, &answer),
+                    (Pending::Info, Answer::Info(info)) => {
+                        if let Some(master) = self.masters.get_mut(&name) {
+                            master.on_info(&mut self.cx, &addr, &info);
+                        }
+                    }
+                    _ => {}
+                }
+                self.step_master(&name);
+            }
+            Some(Owner::Peer(id)) => {
+                let Some(shared) = self.cx.peers.get_mut(&id) else {
+                    return;
+                };
+                let Some(pending) = shared.link.on_answer(call, now) else {
+                    return;
+                };
+                self.on_peer_answer(id, pending, &answer);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn on_server_pong(&mut self, name: &MasterName, addr: &Addr, answer: &Answer) {
+        let now = self.cx.now;
+        let Some(master) = self.masters.get_mut(name) else {
+            return;
+        };
+        let renames = master.options.renames.clone();
+        let Some(server) = master.servers.get_mut(addr) else {
+            return;
+        };
+        match answer {
+            Answer::Pong => {
+                server.link.ping.on_valid(now);
+                server.rebooted = None;
+            }
+            Answer::Loading | Answer::MasterDown => server.link.ping.on_valid(now),
+            Answer::Busy => {
+                server.link.ping.on_invalid(now);
+                let due = server.sdown.is_some() && !server.script_killed;
+                if due
+                    && server.link.call(
+                        Call::ScriptKill,
+                        Pending::ScriptKill,
+                        &renames,
+                        &mut self.cx.out,
+                    )
+                {
+                    server.script_killed = true;
+                }
+            }
+            Answer::Error(_)
+            | Answer::Unexpected
+            | Answer::Info(_)
+            | Answer::Opinion(_)
+            | Answer::Done => server.link.ping.on_invalid(now),
+        }
+    }
+
+    pub(super) fn on_peer_answer(&mut self, id: RunId, pending: Pending, answer: &Answer) {
+        match pending {
+            Pending::Ping => {
+                let now = self.cx.now;
+                let Some(shared) = self.cx.peers.get_mut(&id) else {
+                    return;
+                };
+                match answer {
+                    Answer::Pong | Answer::Loading | Answer::MasterDown => {
+                        shared.link.ping.on_valid(now);
+                    }
+                    _ => shared.link.ping.on_invalid(now),
+                }
+                self.step_peer(id);
+                for name in self.masters_of(id) {
+                    let down = |peer: &Peer| peer.sdown.is_some();
+                    if self
+                        .masters
+                        .get(&name)
+                        .and_then(|m| m.peers.get(&id))
+                        .is_some_and(down)
+                    {
+                        self.step_master(&name);
+                    }
+                }
+            }
+            Pending::Ask {
+                master: name,
+                addr,
+                vote_in,
+            } => {
+                if let (Some(master), Answer::Opinion(opinion)) =
+                    (self.masters.get_mut(&name), answer)
+                {
+                    master.on_opinion(&mut self.cx, id, &addr, vote_in, *opinion);
+                }
+                self.step_master(&name);
+            }
+            Pending::Hello {
+                master: name,
+                epoch,
+            } => {
+                if let (Some(master), Answer::Done) = (self.masters.get_mut(&name), answer) {
+                    master.on_hello_acknowledged(id, epoch);
+                }
+                self.step_master(&name);
+            }
+            Pending::Info | Pending::Reconfigure | Pending::ScriptKill => {}
+        }
+    }
+
+    pub(super) fn masters_of(&self, id: RunId) -> Vec<MasterName> {
+        let knows = |master: &&Master| master.peers.contains_key(&id);
+        self.masters
+            .values()
+            .filter(knows)
+            .map(|master| master.name.clone())
+            .collect()
+    }
+
+    pub(super) fn server_mut(&mut self, name: &MasterName, addr: &Addr) -> Option<&mut Server> {
+        self.masters.get_mut(name)?.servers.get_mut(addr)
+    }
+}

@@ -1,0 +1,112 @@
+//! Promises: held while the disk works, then kept or broken.
+
+use crate::ids::{Epoch, MasterName};
+use crate::model::durable::Durable;
+use crate::model::gate::Promise;
+use crate::notify::script;
+use crate::output::Output;
+use crate::sentinel::Sentinel;
+
+impl Sentinel {
+    /// Lets go what may go, and begins the write that the rest waits for.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let kept = self.cx.gate.take_kept();
+            if kept.is_empty() {
+                break;
+            }
+            self.keep_promises(kept);
+        }
+        script::run_due(&mut self.cx);
+        let epoch = self.cx.epochs.current;
+        if let Some(seq) = self.cx.gate.begin(self.cx.now, epoch) {
+            let durable = Box::new(self.durable());
+            self.cx.out.push(Output::Persist { seq, durable });
+        }
+    }
+
+    /// Everything that must survive a crash, as it is now.
+    pub(super) fn durable(&self) -> Durable {
+        Durable {
+            my_id: self.cx.me,
+            current_epoch: self.cx.epochs.current,
+            options: self.cx.options.clone(),
+            periods: self.cx.periods.clone(),
+            masters: self
+                .masters
+                .values()
+                .map(|master| master.state(&self.cx))
+                .collect(),
+        }
+    }
+
+    pub(super) fn keep_promises(&mut self, promises: Vec<Promise>) {
+        for promise in promises {
+            match promise {
+                Promise::Vote { request, kept, .. } | Promise::Reply { request, kept, .. } => {
+                    self.cx.out.push(Output::Answer {
+                        request,
+                        reply: kept,
+                    });
+                }
+                Promise::Stand {
+                    master: name,
+                    epoch,
+                } => {
+                    if let Some(master) = self.masters.get_mut(&name) {
+                        master.on_candidacy_kept(epoch);
+                    }
+                    self.step_master(&name);
+                }
+                Promise::Adopt { master, epoch } => self.settle_adoption(&master, epoch),
+                Promise::Tell(notice) | Promise::TellAnyway(notice) => self.cx.tell(notice),
+                Promise::Start => self.start(),
+            }
+        }
+    }
+
+    /// What could not be written: votes are not given, candidacies end; configurations are
+    /// knowledge and hold all the same.
+    pub(super) fn break_promises(&mut self, promises: Vec<Promise>) {
+        for promise in promises {
+            match promise {
+                Promise::Vote {
+                    request, withheld, ..
+                }
+                | Promise::Reply {
+                    request, withheld, ..
+                } => {
+                    self.cx.out.push(Output::Answer {
+                        request,
+                        reply: withheld,
+                    });
+                }
+                Promise::Stand {
+                    master: name,
+                    epoch,
+                } => {
+                    if let Some(master) = self.masters.get_mut(&name) {
+                        master.on_candidacy_unwritten(&mut self.cx, epoch);
+                    }
+                    self.step_master(&name);
+                }
+                Promise::Adopt { master, epoch } => self.settle_adoption(&master, epoch),
+                Promise::Tell(_) => {}
+                Promise::TellAnyway(notice) => self.cx.tell(notice),
+                Promise::Start => self.start(),
+            }
+        }
+    }
+
+    pub(super) fn settle_adoption(&mut self, name: &MasterName, epoch: Epoch) {
+        if let Some(master) = self.masters.get_mut(name) {
+            master.on_adoption_settled(&mut self.cx, epoch);
+        }
+        self.step_master(name);
+    }
+
+    pub(super) fn start(&mut self) {
+        self.started = true;
+        self.step_all();
+    }
+}
