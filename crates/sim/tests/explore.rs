@@ -1,7 +1,59 @@
 //! The bounded model check of `bartizan_sim::explore`; `docs/model-check.md` tells what it covers.
 
 use bartizan_sim::explore::scenario::Scenario;
-use bartizan_sim::explore::search::search;
+use bartizan_sim::explore::search::{Report, search};
+
+/// A scenario, cut down to what a test has time for.
+fn brief(name: &str, worlds: usize) -> Scenario {
+    Scenario {
+        most_worlds: worlds,
+        most_ends: 3,
+        ..Scenario::named(name).unwrap()
+    }
+}
+
+/// Searches, and shows that there was something to find a fault in.
+fn holds(scenario: &Scenario, worlds: usize, depth: u32) -> Report {
+    let report = search(scenario);
+    assert!(report.violation.is_none(), "{report}");
+    assert!(report.worlds >= worlds, "{report}");
+    assert!(report.depth >= depth, "{report}");
+    assert!(report.ends.1 > 0, "{report}");
+    report
+}
+
+#[test]
+fn no_order_of_messages_writes_and_clocks_breaks_an_election() {
+    let report = holds(&brief("election", 6000), 6000, 9);
+    assert!(report.elections > 0, "{report}");
+}
+
+#[test]
+fn no_crash_during_an_election_breaks_it() {
+    holds(&brief("crash", 4000), 4000, 5);
+}
+
+#[test]
+fn no_failed_write_during_an_election_breaks_it() {
+    holds(&brief("disk", 4000), 4000, 7);
+}
+
+#[test]
+fn no_cut_during_an_election_breaks_it() {
+    holds(&brief("cut", 4000), 4000, 5);
+}
+
+#[test]
+fn no_late_hello_undoes_a_switch() {
+    holds(&brief("late-hello", 6000), 6000, 8);
+}
+
+#[test]
+fn the_same_search_finds_the_same_worlds() {
+    let scenario = brief("election", 800);
+    let (first, second) = (search(&scenario), search(&scenario));
+    assert_eq!(first.to_string(), second.to_string());
+}
 
 /// The whole check, as `docs/model-check.md` reports it:
 /// `cargo test --release -p bartizan-sim --test explore -- --ignored --nocapture`.
@@ -17,5 +69,89 @@ fn everything() {
         let started = std::time::Instant::now();
         let report = search(&scenario);
         println!("{report}  {:.1} s", started.elapsed().as_secs_f64());
+    }
+}
+
+/// The search has to find what is known to be wrong.
+#[cfg(feature = "mutants")]
+mod mutants {
+    use super::*;
+    use bartizan_core::mutant::Mutant;
+
+    fn is_found(mutant: Mutant, property: &str, scenario: Scenario) {
+        let report = search(&Scenario {
+            mutant: Some(mutant),
+            ..scenario
+        });
+        let what = report.violation.as_ref().map(|violation| &*violation.what);
+        let what = what.unwrap_or_else(|| panic!("{} is not found: {report}", mutant.name()));
+        assert!(what.starts_with(property), "{}: {what}", mutant.name());
+    }
+
+    #[test]
+    fn a_second_vote_in_one_epoch_is_found() {
+        is_found(Mutant::VoteTwice, "S1", brief("election", 200_000));
+    }
+
+    #[test]
+    fn a_vote_that_is_not_on_disk_is_found() {
+        is_found(Mutant::VoteBeforeDisk, "S5", brief("election", 20_000));
+    }
+
+    #[test]
+    fn a_candidacy_that_is_not_on_disk_is_found() {
+        is_found(Mutant::StandBeforeDisk, "S5", brief("election", 20_000));
+    }
+
+    #[test]
+    fn a_vote_that_the_file_lacks_is_found() {
+        is_found(Mutant::ForgetVote, "S5", brief("election", 20_000));
+    }
+
+    #[test]
+    fn votes_of_other_epochs_that_count_are_found() {
+        let mut scenario = brief("election", 400_000);
+        scenario.budget.ticks = [3, 0, 0];
+        is_found(Mutant::CountAnyEpoch, "S6", scenario);
+    }
+
+    #[test]
+    fn an_election_without_a_majority_is_found() {
+        let scenario = Scenario {
+            quorum: 1,
+            ..brief("election", 20_000)
+        };
+        is_found(Mutant::NoMajority, "S6", scenario);
+    }
+
+    #[test]
+    fn a_failover_without_an_election_is_found() {
+        is_found(
+            Mutant::PromoteWithoutElection,
+            "S6",
+            brief("election", 20_000),
+        );
+    }
+
+    #[test]
+    fn a_configuration_that_is_told_before_it_is_on_disk_is_found() {
+        let scenario = brief("election", 100_000);
+        is_found(Mutant::ConfigurationBeforeDisk, "S5", scenario);
+    }
+
+    #[test]
+    fn an_older_configuration_that_is_believed_is_found() {
+        let scenario = brief("late-hello", 100_000);
+        is_found(Mutant::BelieveOlderConfiguration, "S", scenario);
+    }
+
+    #[test]
+    fn an_epoch_that_goes_down_is_found() {
+        is_found(Mutant::EpochDown, "S4", brief("late-hello", 100_000));
+    }
+
+    #[test]
+    fn an_epoch_without_its_address_is_found() {
+        is_found(Mutant::SplitConfiguration, "S3", brief("election", 100_000));
     }
 }

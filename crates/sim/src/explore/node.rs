@@ -189,7 +189,8 @@ impl Node {
                 }
             }
             Stimulus::Unwritten => {
-                if let Some((seq, _)) = self.pending.take() {
+                if let Some((seq, file)) = self.pending.take() {
+                    self.watch.on_unwritten(&file);
                     let why = Arc::from("no space left on device");
                     self.give(Input::PersistFailed { seq, why });
                 }

@@ -66,14 +66,24 @@ impl Scenario {
         late: None,
         mutant: None,
         depth: u32::MAX,
-        most_worlds: 20_000_000,
-        most_ends: 2_000,
+        most_worlds: 2_000_000,
+        most_ends: 400,
     };
 
     /// Every scenario that `docs/model-check.md` reports on.
     pub fn all() -> Vec<Self> {
         vec![
             Self::ELECTION,
+            Self {
+                name: "timely",
+                about: "the same where messages and disks are quicker than timers, and all may stand",
+                budget: Budget {
+                    ticks: [2, 2, 2],
+                    timely: true,
+                    ..Self::ELECTION.budget
+                },
+                ..Self::ELECTION
+            },
             Self {
                 name: "crash",
                 about: "the same, and one Sentinel crashes and restarts at any moment",

@@ -26,8 +26,8 @@ pub struct Report {
     pub is_complete: bool,
     /// How many different Sentinels occurred, and how many of their steps were computed.
     pub sentinels: (usize, usize),
-    /// How many worlds nothing more can happen in, and how many of them were followed until the
-    /// fleet had settled.
+    /// How many worlds nothing more can happen in, and how many worlds (of these, and of those
+    /// that the limit left) were followed until the fleet had settled.
     pub ends: (usize, usize),
     /// The most elections that were won in one world.
     pub elections: usize,
@@ -48,7 +48,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}: {} worlds, {} choices, depth {}{}, {} Sentinels ({} steps), {} ends ({} followed), {} elections at most",
+            "{}: {} worlds, {} choices, depth {}{}, {} Sentinels ({} steps), {} ends, {} worlds followed, {} elections at most",
             self.name,
             self.worlds,
             self.choices,
@@ -119,13 +119,13 @@ impl Search<'_> {
     fn run(&mut self) {
         while let Some((place, depth, world)) = self.queue.pop_front() {
             if self.report.violation.is_some() {
+                self.report.is_complete = false;
                 return;
             }
             self.report.depth = depth;
             if depth >= self.scenario.depth || self.seen.len() >= self.scenario.most_worlds {
-                // This world's own choices were not tried, so only those before it were.
-                self.report.is_complete = false;
-                return;
+                self.queue.push_front((place, depth, world));
+                return self.stop();
             }
             let choices = world.choices(&self.arena);
             self.report.elections = self.report.elections.max(world.history.elections());
@@ -135,6 +135,18 @@ impl Search<'_> {
             for choice in choices {
                 self.branch(place, depth, &world, choice);
             }
+        }
+    }
+
+    /// The limit is reached: what the worlds that are left would do next was not tried. Some of
+    /// them, evenly spread, are followed as they are.
+    fn stop(&mut self) {
+        self.report.is_complete = false;
+        let left = self.scenario.most_ends.saturating_sub(self.report.ends.1);
+        let stride = (self.queue.len() / left.max(1)).max(1);
+        let queue = std::mem::take(&mut self.queue);
+        for (place, _, world) in queue.iter().step_by(stride).take(left) {
+            self.follow(*place, world);
         }
     }
 
@@ -157,9 +169,12 @@ impl Search<'_> {
 
     fn end(&mut self, place: u32, world: &World) {
         self.report.ends.0 += 1;
-        if self.report.ends.1 >= self.scenario.most_ends {
-            return;
+        if self.report.ends.1 < self.scenario.most_ends {
+            self.follow(place, world);
         }
+    }
+
+    fn follow(&mut self, place: u32, world: &World) {
         self.report.ends.1 += 1;
         if let Err(unsettled) = settle(world, &self.arena) {
             self.found(place, unsettled.0.into());

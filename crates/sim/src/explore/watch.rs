@@ -23,6 +23,10 @@ pub struct Watch {
     /// The highest current epoch and configuration epoch that it told anybody.
     told_current: u64,
     told_configuration: u64,
+    /// The newest epochs in a file that could not be written: the core takes a configuration for
+    /// knowledge, which holds and is told whether the disk has it or not.
+    unwritten_current: u64,
+    unwritten_configuration: u64,
     /// The epoch of its candidacy, and whether an operator wanted it.
     stands: Option<u64>,
     operator: bool,
@@ -40,6 +44,8 @@ impl Watch {
             current: file.current_epoch.get(),
             told_current: 0,
             told_configuration: 0,
+            unwritten_current: 0,
+            unwritten_configuration: 0,
             stands: None,
             operator: false,
             elected: None,
@@ -50,11 +56,31 @@ impl Watch {
 
     /// What only the dead process knew is gone.
     pub(crate) fn on_restart(&mut self, file: &Durable) {
+        let kept = |told: u64, unwritten: u64, written: u64| {
+            if told <= unwritten {
+                told.min(written)
+            } else {
+                told
+            }
+        };
+        let configured = configuration(file).map_or(0, |c| c.epoch.get());
+        let current = file.current_epoch.get();
         *self = Self {
-            told_current: self.told_current,
-            told_configuration: self.told_configuration,
+            told_current: kept(self.told_current, self.unwritten_current, current),
+            told_configuration: kept(
+                self.told_configuration,
+                self.unwritten_configuration,
+                configured,
+            ),
             ..Self::new(self.me, file)
         };
+    }
+
+    /// A write failed.
+    pub(crate) fn on_unwritten(&mut self, file: &Durable) {
+        let configured = configuration(file).map_or(0, |c| c.epoch.get());
+        self.unwritten_configuration = self.unwritten_configuration.max(configured);
+        self.unwritten_current = self.unwritten_current.max(configured);
     }
 
     /// S4 across a restart: the file is not behind what was told.
@@ -171,7 +197,9 @@ impl Watch {
             }
             Call::Reconfigure(ReplicaOf::Master(addr)) => {
                 let safe = configuration(synced).map(|c| &c.addr);
-                if safe.is_some_and(|safe| safe != addr) {
+                let is_known = self.unwritten_configuration
+                    > configuration(synced).map_or(0, |c| c.epoch.get());
+                if !is_known && safe.is_some_and(|safe| safe != addr) {
                     let text = format!("sends a server to {addr}; on disk the master is {safe:?}");
                     effects.push(Effect::Broken(broken("S5", self.me, &text)));
                 }
@@ -182,7 +210,7 @@ impl Watch {
 
     fn epoch_told(&mut self, epoch: Epoch, synced: &Durable, effects: &mut Vec<Effect>) {
         let epoch = epoch.get();
-        if epoch > synced.current_epoch.get() {
+        if epoch > synced.current_epoch.get().max(self.unwritten_current) {
             let text = format!("tells epoch {epoch}; on disk is {}", synced.current_epoch);
             effects.push(Effect::Broken(broken("S5", self.me, &text)));
         }
@@ -200,7 +228,8 @@ impl Watch {
         effects: &mut Vec<Effect>,
     ) {
         let safe = configuration(synced);
-        if told.epoch > Epoch::ZERO && safe.is_none_or(|safe| told.is_newer_than(safe)) {
+        let is_known = told.epoch.get() <= self.unwritten_configuration;
+        if !is_known && told.epoch > Epoch::ZERO && safe.is_none_or(|safe| told.is_newer_than(safe)) {
             let text = format!("tells {told:?}; on disk is {safe:?}");
             effects.push(Effect::Broken(broken("S5", self.me, &text)));
         }
