@@ -92,8 +92,11 @@ impl Ctx {
     pub(crate) fn raise_epoch(&mut self, epoch: Epoch) {
         self.epochs.current = epoch;
         self.gate.touch();
-        let notice = Notice::new(EventKind::NewEpoch, epoch.to_string());
-        self.gate.hold(Promise::Tell(notice));
+        // A shower of epochs during one slow write is told in part.
+        if self.gate.held() < limits::HELD_REPLIES {
+            let notice = Notice::new(EventKind::NewEpoch, epoch.to_string());
+            self.gate.hold(Promise::Tell(notice));
+        }
     }
 
     /// Whether a deliberate bug is switched on; never in the product.

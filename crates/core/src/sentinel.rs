@@ -125,9 +125,10 @@ impl Sentinel {
             Input::LinkDown { link, .. } => self.on_link_down(link),
             Input::Answer { link, call, answer } => self.on_answer(link, call, answer),
             Input::Heard { link, hello } => {
+                let heard_at = self.cx.now;
                 if let Some(Owner::Server(name, addr)) = self.cx.out.routes.get(&link).cloned() {
                     if let Some(server) = self.server_mut(&name, &addr) {
-                        server.link.on_heard(now);
+                        server.link.on_heard(heard_at);
                     }
                     self.refresh_master(&name);
                 }

@@ -195,7 +195,7 @@ fn a_link_on_which_a_ping_stays_unanswered_is_made_again() {
     bench.until("close 6379 cmd", 10_000);
     let waited = bench.now.since(began).as_ms();
     assert!(
-        (2500..=2800).contains(&waited),
+        (2500..=3010).contains(&waited),
         "half of down-after: {waited}"
     );
 }
@@ -231,8 +231,8 @@ fn a_broken_pubsub_link_does_not_stop_the_pings() {
 }
 
 #[test]
-fn pings_come_a_twentieth_of_down_after_apart_and_at_least_every_second() {
-    for (down_after, a_minute) in [(5000, 240), (30_000, 60), (200, 1200)] {
+fn pings_come_a_tenth_of_down_after_apart_and_at_least_every_second() {
+    for (down_after, a_minute) in [(5000, 120), (30_000, 60), (200, 1200)] {
         let mut bench = Bench::calm_with(&[], 0, 1, |boot| {
             boot.durable.masters[0].options.down_after = Span::ms(down_after);
         });

@@ -107,7 +107,7 @@ fn a_masters_fields_tell_what_is_known() {
         ("runid", process.as_str()),
         ("flags", "master"),
         ("link-refcount", "1"),
-        ("last-ping-sent", "1050"),
+        ("last-ping-sent", "800"),
         ("last-ok-ping-reply", "1300"),
         ("last-ping-reply", "1300"),
         ("down-after-milliseconds", "5000"),

@@ -29,6 +29,10 @@ impl Master {
         for (addr, stray) in self.strays(cx) {
             let whom = ReplicaOf::Master(self.configuration.addr.clone());
             if !self.direct(cx, &addr, whom) {
+                // Its link takes no more calls: later.
+                if let Some(server) = self.servers.get_mut(&addr) {
+                    server.directed_at = Some(cx.now);
+                }
                 continue;
             }
             let kind = match stray {
@@ -78,7 +82,9 @@ impl Master {
                     .info_age(cx.now)
                     .is_some_and(|age| age < cx.periods.info * 2)
         });
-        settled && sane && self.odown.is_none() && self.adopting.is_none()
+        // Whom to follow is only said by who would still say so after a crash.
+        let remembered = self.adopting.is_none() && !cx.gate.is_failing();
+        settled && sane && remembered && self.odown.is_none()
     }
 
     /// Whether a server is astray, and from when on it is to be directed.

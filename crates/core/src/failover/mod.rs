@@ -149,7 +149,9 @@ impl Master {
         }
         match &self.failover {
             Failover::Idle => self.stand_due(cx),
-            Failover::Standing(standing) => Some(standing.since + self.round_length(cx)),
+            Failover::Standing(standing) => standing
+                .asking
+                .then(|| standing.since + self.round_length(cx)),
             Failover::Selecting(mandate) => Some(mandate.since + select::PATIENCE),
             Failover::Promoting(promoting) => {
                 Some(promoting.since + self.options.failover_timeout + Span::TICK)

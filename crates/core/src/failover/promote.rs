@@ -80,6 +80,18 @@ impl Master {
         }
     }
 
+    /// Gives up an attempt that somebody else's newer epoch has overtaken.
+    pub(crate) fn abandon(&mut self, cx: &mut Ctx) {
+        match &self.failover {
+            Failover::Idle | Failover::Reconfiguring(_) => return,
+            Failover::Standing(_) => return self.lose_round(cx),
+            Failover::Selecting(_) => self.tell(cx, EventKind::AbortNoGoodSlave, About::Master),
+            Failover::Promoting(_) => self.tell(cx, EventKind::AbortSlaveTimeout, About::Master),
+        }
+        self.failover = Failover::Idle;
+        self.pause(cx);
+    }
+
     /// Sends a server the transaction of spec §10.3, with an INFO right behind it, so that its
     /// new role is known one round trip later.
     pub(crate) fn direct(&mut self, cx: &mut Ctx, addr: &Addr, whom: ReplicaOf) -> bool {

@@ -114,6 +114,8 @@ impl Master {
         };
         reconf.announced = Announced::Done;
         let former = reconf.former.clone();
+        let to = self.configuration.addr.clone();
+        self.run_reconfig_script(cx, "leader", &former, &to);
         self.tell_switch(cx, &former);
     }
 
@@ -171,7 +173,7 @@ impl Master {
     }
 
     fn move_replicas(&mut self, cx: &mut Ctx) {
-        if cx.is_mutant(Mutant::NeverRepoint) {
+        if cx.is_mutant(Mutant::NeverRepoint) || cx.gate.is_failing() {
             return;
         }
         let slots = usize::try_from(self.options.parallel_syncs).unwrap_or(usize::MAX);

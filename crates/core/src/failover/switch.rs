@@ -5,9 +5,9 @@
 
 use crate::addr::Addr;
 use crate::ctx::Ctx;
+use crate::failover::Failover;
 use crate::failover::prospect::Prospect;
 use crate::failover::reconf::Reconfiguring;
-use crate::failover::{Failover, Mandate};
 use crate::ids::Epoch;
 use crate::model::configuration::Configuration;
 use crate::model::master::{About, Adoption, Master, Source};
@@ -35,37 +35,46 @@ impl Master {
             addr,
             ..configuration
         };
-        match source {
-            Source::Promotion => self.take_office(cx, configuration),
-            Source::Peer(id) => {
-                let told = self.told_addr().clone();
-                let news = told != configuration.addr;
-                if news {
+        match (&self.failover, source) {
+            (Failover::Promoting(promoting), Source::Promotion) => {
+                let elected = promoting.mandate.elected;
+                self.take_office(cx, configuration, elected);
+            }
+            // RESET ended the failover meanwhile: what is on disk holds all the same.
+            (_, Source::Promotion) => {
+                self.follow(cx, configuration);
+                self.hello_at_once();
+            }
+            (_, Source::Peer(id)) => {
+                if *self.told_addr() != configuration.addr {
                     self.tell(cx, EventKind::ConfigUpdateFrom, About::Peer(id));
                 }
-                self.replace_configuration(cx, configuration);
-                self.failover = Failover::Idle;
-                if news {
-                    self.tell_switch(cx, &told);
-                    let to = self.configuration.addr.clone();
-                    self.run_reconfig_script(cx, "observer", &told, &to);
-                }
+                self.follow(cx, configuration);
             }
         }
     }
 
+    /// Somebody's configuration: our own failover, if one is under way, is over.
+    fn follow(&mut self, cx: &mut Ctx, configuration: Configuration) {
+        let told = self.told_addr().clone();
+        if self.configuration.addr == configuration.addr {
+            self.abandon(cx);
+        }
+        self.replace_configuration(cx, configuration);
+        self.failover = Failover::Idle;
+        if told != self.configuration.addr {
+            self.tell_switch(cx, &told);
+            let to = self.configuration.addr.clone();
+            self.run_reconfig_script(cx, "observer", &told, &to);
+        }
+    }
+
     /// Our own failover made the configuration: tell the peers, and with their majority everyone.
-    fn take_office(&mut self, cx: &mut Ctx, configuration: Configuration) {
-        let Failover::Promoting(promoting) = &self.failover else {
-            return;
-        };
-        let Mandate { elected, .. } = promoting.mandate;
+    fn take_office(&mut self, cx: &mut Ctx, configuration: Configuration, elected: bool) {
         let former = self.configuration.addr.clone();
         self.tell(cx, EventKind::ReconfSlaves, About::Master);
         self.replace_configuration(cx, configuration);
-        self.failover = Failover::Reconfiguring(Reconfiguring::new(former.clone(), cx.now));
-        let to = self.configuration.addr.clone();
-        self.run_reconfig_script(cx, "leader", &former, &to);
+        self.failover = Failover::Reconfiguring(Reconfiguring::new(former, cx.now));
         if !cx.is_mutant(Mutant::NoHello) {
             self.hello_at_once();
         }

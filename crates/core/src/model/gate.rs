@@ -89,6 +89,11 @@ impl Gate {
         self.held.len()
     }
 
+    /// Whether the last write failed: what we hold is not what we would remember.
+    pub(crate) const fn is_failing(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// How long a write takes, smoothed.
     pub(crate) const fn write_time(&self) -> Span {
         self.write_time

@@ -204,8 +204,7 @@ impl Master {
     /// The instance prefix of an event (spec §4): kind, name, address, and for all but the master
     /// itself `@` and the master.
     pub(crate) fn label(&self, cx: &Ctx, about: About<'_>) -> String {
-        let at = &self.configuration.addr;
-        let master = format!("{} {}", self.name, cx.shown_pair(at));
+        let master = format!("{} {}", self.name, cx.shown_pair(self.told_addr()));
         match about {
             About::Master => format!("master {master}"),
             About::Replica(addr) => {

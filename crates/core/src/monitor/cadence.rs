@@ -23,7 +23,7 @@ use crate::time::{Mono, Span};
 pub(crate) fn ping_every(down_after: Span, periods: &Periods) -> Span {
     const FINEST: Span = Span::ms(50);
     down_after
-        .over(20)
+        .over(10)
         .clamp(FINEST.min(periods.ping), periods.ping)
 }
 
@@ -59,17 +59,16 @@ impl Master {
             return;
         }
         let renames = &self.options.renames;
-        if self.info_due(cx, addr, server, soon) <= cx.now
-            && server
-                .link
-                .call(Call::Info, Pending::Info, renames, &mut cx.out)
-        {
+        // What a full link does not take is tried again at the next period.
+        if self.info_due(cx, addr, server, soon) <= cx.now {
             server.info_asked_at = Some(cx.now);
+            server
+                .link
+                .call(Call::Info, Pending::Info, renames, &mut cx.out);
         }
-        if hello_due(server.told_at, cx) <= cx.now
-            && send_hello(&mut server.link, hello, renames, cx)
-        {
+        if hello_due(server.told_at, cx) <= cx.now {
             server.told_at = Some(cx.now);
+            send_hello(&mut server.link, hello, renames, cx);
         }
     }
 
@@ -83,8 +82,9 @@ impl Master {
             let Some(mut shared) = cx.peers.remove(id) else {
                 continue;
             };
-            if send_hello(&mut shared.link, hello, &unrenamed, cx) {
+            if shared.link.is_up() {
                 peer.told_at = Some(cx.now);
+                send_hello(&mut shared.link, hello, &unrenamed, cx);
             }
             cx.peers.insert(*id, shared);
         }
@@ -119,7 +119,8 @@ impl Master {
             let due = peer
                 .asked_at
                 .is_none_or(|asked| cx.now.since(asked) >= cx.periods.ask);
-            let Some(shared) = cx.peers.get_mut(id).filter(|_| due) else {
+            let shared = cx.peers.get_mut(id);
+            let Some(shared) = shared.filter(|shared| due && shared.link.is_up()) else {
                 continue;
             };
             let what = Call::Ask {
@@ -132,9 +133,8 @@ impl Master {
                 addr: self.configuration.addr.clone(),
                 vote_in: candidate.map(|_| epoch),
             };
-            if shared.link.call(what, pending, &unrenamed, &mut cx.out) {
-                peer.asked_at = Some(cx.now);
-            }
+            peer.asked_at = Some(cx.now);
+            shared.link.call(what, pending, &unrenamed, &mut cx.out);
         }
     }
 
@@ -256,9 +256,9 @@ fn hello_due(told: Option<Mono>, cx: &Ctx) -> Mono {
     told.map_or(cx.now, |told| told + cx.periods.publish)
 }
 
-fn send_hello(link: &mut Link, draft: &HelloDraft, renames: &Arc<Renames>, cx: &mut Ctx) -> bool {
+fn send_hello(link: &mut Link, draft: &HelloDraft, renames: &Arc<Renames>, cx: &mut Ctx) {
     let Some(local) = link.local() else {
-        return false;
+        return;
     };
     let mut hello = draft.hello.clone();
     hello.from.host = cx.options.announce_ip.clone().unwrap_or(Host::Ip(local));
@@ -266,7 +266,7 @@ fn send_hello(link: &mut Link, draft: &HelloDraft, renames: &Arc<Renames>, cx: &
         master: hello.master.clone(),
         epoch: hello.configuration.epoch,
     };
-    link.call(Call::Publish(hello), pending, renames, &mut cx.out)
+    link.call(Call::Publish(hello), pending, renames, &mut cx.out);
 }
 
 impl PeerLink {

@@ -43,7 +43,13 @@ impl Master {
 
     /// The moment from which a server counts as down if nothing changes (spec §8): too long
     /// silent, or a master that calls itself a replica, or one that restarted and does not serve.
+    ///
+    /// The former master is left alone until the switch is announced: nobody is told of it as a
+    /// replica before that.
     fn sdown_at(&self, cx: &Ctx, server: &Server, is_master: bool) -> Option<Mono> {
+        if !is_master && server.link.addr() == self.told_addr() {
+            return None;
+        }
         let silent = server
             .link
             .silent_since()

@@ -123,7 +123,8 @@ fn monitor(
             addr: Addr::new(host, port),
         },
         options: MasterOptions::new(quorum, &cx.periods),
-        voted_epoch: Epoch::ZERO,
+        // It may have been watched, and voted for, before: nothing up to here is voted in again.
+        voted_epoch: cx.epochs.current,
         replicas: Vec::new(),
         sentinels: Vec::new(),
     };
