@@ -72,65 +72,76 @@ impl Scenario {
 
     /// Every scenario that `docs/model-check.md` reports on.
     pub fn all() -> Vec<Self> {
+        let timely = Budget {
+            ticks: [3, 3, 3],
+            timely: true,
+            ..Self::ELECTION.budget
+        };
+        let timely_once = Budget {
+            ticks: [1, 1, 1],
+            ..timely
+        };
         vec![
             Self::ELECTION,
-            Self {
-                name: "timely",
-                about: "the same where messages and disks are quicker than timers, and all may stand",
-                budget: Budget {
-                    ticks: [2, 2, 2],
-                    timely: true,
-                    ..Self::ELECTION.budget
-                },
-                ..Self::ELECTION
-            },
-            Self {
-                name: "crash",
-                about: "the same, and one Sentinel crashes and restarts at any moment",
-                budget: Budget {
+            Self::ELECTION.with(
+                "timely",
+                "the same where messages and disks are quicker than timers, and all may stand",
+                timely,
+            ),
+            Self::ELECTION.with(
+                "crash",
+                "the election, and one Sentinel crashes and restarts at any moment",
+                Budget {
                     crashes: 1,
                     ..Self::ELECTION.budget
                 },
-                ..Self::ELECTION
-            },
-            Self {
-                name: "disk",
-                about: "the same as the election, and one write fails",
-                budget: Budget {
+            ),
+            Self::ELECTION.with(
+                "timely-crash",
+                "the same where messages and disks are quicker than timers",
+                Budget {
+                    crashes: 1,
+                    ..timely_once
+                },
+            ),
+            Self::ELECTION.with(
+                "disk",
+                "the election, and one write fails",
+                Budget {
                     failed_writes: 1,
                     ..Self::ELECTION.budget
                 },
-                ..Self::ELECTION
-            },
-            Self {
-                name: "cut",
-                about: "the same as the election, and two Sentinels lose each other",
-                budget: Budget {
+            ),
+            Self::ELECTION.with(
+                "timely-disk",
+                "the same where messages and disks are quicker than timers",
+                Budget {
+                    ticks: [2, 2, 2],
+                    failed_writes: 1,
+                    ..timely
+                },
+            ),
+            Self::ELECTION.with(
+                "cut",
+                "the election, and two Sentinels lose each other",
+                Budget {
                     cuts: 1,
                     ..Self::ELECTION.budget
                 },
-                ..Self::ELECTION
-            },
+            ),
             Self {
-                name: "operators",
-                about: "the master is well, and two operators want a failover at once",
-                budget: Budget {
-                    ticks: [1, 1, 0],
-                    operators: [true, true, false],
-                    timely: true,
-                    ..Self::ELECTION.budget
-                },
                 master_dies: false,
-                ..Self::ELECTION
+                ..Self::ELECTION.with(
+                    "operators",
+                    "the master is well, and two operators want a failover at once",
+                    Budget {
+                        operators: [true, true, false],
+                        ticks: [1, 1, 0],
+                        ..timely
+                    },
+                )
             },
             Self {
-                name: "late-hello",
-                about: "the election, with hellos of before and of now that come at any time",
-                budget: Budget {
-                    ticks: [1, 0, 0],
-                    pubsub: true,
-                    ..Self::ELECTION.budget
-                },
                 epoch: 2,
                 late: Some(Told {
                     by: 1,
@@ -138,9 +149,26 @@ impl Scenario {
                     epoch: 1,
                     at: 2,
                 }),
-                ..Self::ELECTION
+                ..Self::ELECTION.with(
+                    "late-hello",
+                    "the election, with hellos of before and of now that come at any time",
+                    Budget {
+                        ticks: [1, 0, 0],
+                        pubsub: true,
+                        ..Self::ELECTION.budget
+                    },
+                )
             },
         ]
+    }
+
+    const fn with(&self, name: &'static str, about: &'static str, budget: Budget) -> Self {
+        Self {
+            name,
+            about,
+            budget,
+            ..*self
+        }
     }
 
     /// The scenario of that name.

@@ -229,7 +229,8 @@ impl Watch {
     ) {
         let safe = configuration(synced);
         let is_known = told.epoch.get() <= self.unwritten_configuration;
-        if !is_known && told.epoch > Epoch::ZERO && safe.is_none_or(|safe| told.is_newer_than(safe)) {
+        if !is_known && told.epoch > Epoch::ZERO && safe.is_none_or(|safe| told.is_newer_than(safe))
+        {
             let text = format!("tells {told:?}; on disk is {safe:?}");
             effects.push(Effect::Broken(broken("S5", self.me, &text)));
         }
