@@ -1,5 +1,11 @@
 //! The bounded model check of `bartizan_sim::explore`; `docs/model-check.md` tells what it covers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says so when it fails"
+)]
+
 use bartizan_sim::explore::scenario::Scenario;
 use bartizan_sim::explore::search::{Report, search};
 

@@ -66,100 +66,108 @@ impl Scenario {
         late: None,
         mutant: None,
         depth: u32::MAX,
-        most_worlds: 2_000_000,
+        most_worlds: 1_000_000,
         most_ends: 400,
     };
 
     /// Every scenario that `docs/model-check.md` reports on.
     pub fn all() -> Vec<Self> {
-        let timely = Budget {
-            ticks: [3, 3, 3],
-            timely: true,
-            ..Self::ELECTION.budget
-        };
-        let timely_once = Budget {
-            ticks: [1, 1, 1],
-            ..timely
-        };
+        let mut all = Self::of_one_fault();
+        all.extend(Self::of_quick_networks());
+        all.extend([Self::two_operators(), Self::late_hello()]);
+        all
+    }
+
+    /// The election, alone and with one fault at any moment. Time and messages run freely.
+    fn of_one_fault() -> Vec<Self> {
+        let free = Self::ELECTION.budget;
         vec![
             Self::ELECTION,
             Self::ELECTION.with(
-                "timely",
-                "the same where messages and disks are quicker than timers, and all may stand",
-                timely,
-            ),
-            Self::ELECTION.with(
                 "crash",
                 "the election, and one Sentinel crashes and restarts at any moment",
-                Budget {
-                    crashes: 1,
-                    ..Self::ELECTION.budget
-                },
-            ),
-            Self::ELECTION.with(
-                "timely-crash",
-                "the same where messages and disks are quicker than timers",
-                Budget {
-                    crashes: 1,
-                    ..timely_once
-                },
+                Budget { crashes: 1, ..free },
             ),
             Self::ELECTION.with(
                 "disk",
                 "the election, and one write fails",
                 Budget {
                     failed_writes: 1,
-                    ..Self::ELECTION.budget
+                    ..free
+                },
+            ),
+            Self::ELECTION.with(
+                "cut",
+                "the election, and two Sentinels lose each other",
+                Budget { cuts: 1, ..free },
+            ),
+        ]
+    }
+
+    /// The same where messages and disks are quicker than timers, to the end, and all may stand.
+    fn of_quick_networks() -> Vec<Self> {
+        let timely = Budget {
+            ticks: [3, 3, 3],
+            timely: true,
+            ..Self::ELECTION.budget
+        };
+        vec![
+            Self::ELECTION.with("timely", "the election on a quick network", timely),
+            Self::ELECTION.with(
+                "timely-crash",
+                "the same, and one Sentinel crashes",
+                Budget {
+                    ticks: [1, 1, 1],
+                    crashes: 1,
+                    ..timely
                 },
             ),
             Self::ELECTION.with(
                 "timely-disk",
-                "the same where messages and disks are quicker than timers",
+                "the same, and one write fails",
                 Budget {
                     ticks: [2, 2, 2],
                     failed_writes: 1,
                     ..timely
                 },
             ),
-            Self::ELECTION.with(
-                "cut",
-                "the election, and two Sentinels lose each other",
+        ]
+    }
+
+    fn two_operators() -> Self {
+        Self {
+            master_dies: false,
+            ..Self::ELECTION.with(
+                "operators",
+                "the master is well, and two operators want a failover at once",
                 Budget {
-                    cuts: 1,
+                    operators: [true, true, false],
+                    timely: true,
                     ..Self::ELECTION.budget
                 },
-            ),
-            Self {
-                master_dies: false,
-                ..Self::ELECTION.with(
-                    "operators",
-                    "the master is well, and two operators want a failover at once",
-                    Budget {
-                        operators: [true, true, false],
-                        ticks: [1, 1, 0],
-                        ..timely
-                    },
-                )
-            },
-            Self {
-                epoch: 2,
-                late: Some(Told {
-                    by: 1,
-                    current: 1,
-                    epoch: 1,
-                    at: 2,
-                }),
-                ..Self::ELECTION.with(
-                    "late-hello",
-                    "the election, with hellos of before and of now that come at any time",
-                    Budget {
-                        ticks: [1, 0, 0],
-                        pubsub: true,
-                        ..Self::ELECTION.budget
-                    },
-                )
-            },
-        ]
+            )
+        }
+    }
+
+    fn late_hello() -> Self {
+        Self {
+            epoch: 2,
+            late: Some(Told {
+                by: 1,
+                current: 1,
+                epoch: 1,
+                at: 2,
+            }),
+            ..Self::ELECTION.with(
+                "late-hello",
+                "the election, with hellos of before and of now that come at any time",
+                Budget {
+                    ticks: [1, 0, 0],
+                    pubsub: true,
+                    ..Self::ELECTION.budget
+                },
+            )
+        }
     }
 
     const fn with(&self, name: &'static str, about: &'static str, budget: Budget) -> Self {

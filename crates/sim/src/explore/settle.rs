@@ -24,7 +24,7 @@ impl Lockstep {
         let now = |n| {
             arena
                 .node(world.node(n))
-                .map_or(Mono::default(), |node| node.now)
+                .map_or_else(Mono::default, |node| node.now)
         };
         Self {
             starts: [now(0), now(1), now(2)],
