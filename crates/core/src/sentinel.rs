@@ -137,14 +137,7 @@ impl Sentinel {
                 }
             }
             Input::Asked { request, command } => self.on_command(request, command),
-            Input::Persisted { seq } => {
-                if let Some(settled) = self.cx.gate.on_persisted(seq, now) {
-                    if let Some(epoch) = settled.epoch {
-                        self.cx.epochs.synced = self.cx.epochs.synced.max(epoch);
-                    }
-                    self.keep_promises(settled.promises);
-                }
-            }
+            Input::Persisted { seq } => self.on_persisted(seq),
             Input::PersistFailed { seq, .. } => {
                 if let Some(settled) = self.cx.gate.on_failed(seq, now) {
                     self.break_promises(settled.promises);
@@ -275,23 +268,30 @@ impl Sentinel {
     /// so one that we are adopting is on disk by then.
     fn on_publish(&mut self, request: RequestId, hello: Option<&Hello>) {
         let kept = Reply::Integer(1);
-        let adopting = hello.is_some_and(|hello| {
+        let withheld = Reply::error("ERR The configuration could not be saved on disk");
+        if let Some(hello) = hello {
             self.on_hello(hello);
-            self.masters
-                .get(&hello.master)
-                .is_some_and(|master| master.adopting.is_some())
-        });
-        if adopting {
-            self.cx.gate.hold(Promise::Reply {
-                request,
-                withheld: kept.clone(),
-                kept,
-            });
-        } else {
-            self.cx.out.push(Output::Answer {
+        }
+        let master = hello.and_then(|hello| self.masters.get(&hello.master));
+        match master {
+            Some(master) if master.adopting.is_some() => {
+                self.cx.gate.hold(Promise::Reply {
+                    request,
+                    kept,
+                    withheld,
+                });
+            }
+            // We go by it, but would not remember it.
+            Some(master) if master.saved.epoch < master.configuration.epoch => {
+                self.cx.out.push(Output::Answer {
+                    request,
+                    reply: withheld,
+                });
+            }
+            _ => self.cx.out.push(Output::Answer {
                 request,
                 reply: kept,
-            });
+            }),
         }
     }
 

@@ -14,7 +14,7 @@ use bartizan_core::input::{Answer, Input};
 use bartizan_core::output::Call;
 use bartizan_core::provide::command::{Ask, Command};
 use bartizan_core::report::Opinion;
-use bench::{Bench, MASTER, P1, P2, R1, R2, Vote, addr, events, hello};
+use bench::{Bench, Disk, MASTER, P1, P2, R1, R2, Vote, addr, events, hello};
 
 /// A peer asks about the master without wanting a vote.
 fn question() -> Input {
@@ -98,4 +98,54 @@ fn an_opinion_about_the_former_address_does_not_count() {
             .any(|event| event.starts_with("+odown")),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_leader_is_not_told_that_we_hold_what_could_not_be_saved() {
+    let mut bench = Bench::calm(&[R1, R2], 2, 2);
+    bench.disk = Disk::Fails;
+    let publish = |bench: &mut Bench| {
+        let hello = Some(hello(1, 1, 1, R1));
+        let mut said = bench.ask(Command::Publish { hello });
+        said.extend(bench.settle());
+        said
+    };
+    for _ in 0..2 {
+        let said = publish(&mut bench);
+        let replies: Vec<_> = said
+            .iter()
+            .filter(|line| line.starts_with("reply"))
+            .collect();
+        assert_eq!(replies.len(), 1, "{said:?}");
+        assert!(replies[0].contains("could not be saved"), "{said:?}");
+    }
+    bench.disk = Disk::Works;
+    bench.advance(2000);
+    let said = publish(&mut bench);
+    assert!(
+        said.iter()
+            .any(|line| line.starts_with("reply") && line.ends_with(":1")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn hellos_tell_only_what_is_on_disk_while_it_fails_and_the_rest_when_it_works_again() {
+    let mut bench = Bench::calm(&[R1, R2], 2, 2);
+    bench.disk = Disk::Fails;
+    bench.hear(hello(1, 1, 1, R1));
+    let said = bench.advance(4000);
+    let told = |said: &[String], words: &str| said.iter().any(|line| line.contains(words));
+    assert!(
+        told(
+            &said,
+            "+switch-master mymaster 127.0.0.1 6379 127.0.0.1 6380"
+        ),
+        "{said:?}"
+    );
+    assert!(told(&said, "127.0.0.1:6379 e0"), "{said:?}");
+    assert!(!told(&said, "127.0.0.1:6380 e1"), "{said:?}");
+    bench.disk = Disk::Works;
+    let said = bench.advance(4000);
+    assert!(told(&said, "127.0.0.1:6380 e1"), "{said:?}");
 }

@@ -15,10 +15,17 @@ use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::report::Role;
 
+/// What became of the write that a configuration waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Synced,
+    Failed,
+}
+
 impl Master {
     /// The configuration of `epoch` is on disk, or could not be put there. It is knowledge, not a
     /// promise: it takes effect either way.
-    pub(crate) fn on_adoption_settled(&mut self, cx: &mut Ctx, epoch: Epoch) {
+    pub(crate) fn on_adoption_settled(&mut self, cx: &mut Ctx, epoch: Epoch, write: Outcome) {
         let settled = self
             .adopting
             .take_if(|adoption| adoption.configuration.epoch == epoch);
@@ -35,6 +42,9 @@ impl Master {
             addr,
             ..configuration
         };
+        if write == Outcome::Synced {
+            self.saved = configuration.clone();
+        }
         match (&self.failover, source) {
             (Failover::Promoting(promoting), Source::Promotion) => {
                 let elected = promoting.mandate.elected;

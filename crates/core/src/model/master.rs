@@ -26,6 +26,9 @@ pub(crate) struct Master {
     /// What data links authenticate with, from the options.
     pub(crate) auth: Option<Credentials>,
     pub(crate) configuration: Configuration,
+    /// The configuration that is on disk: the one that hellos tell. It lags behind only while the
+    /// disk fails.
+    pub(crate) saved: Configuration,
     /// Every server of the group by address; always holds the configuration's address.
     pub(crate) servers: BTreeMap<Addr, Server>,
     pub(crate) peers: BTreeMap<RunId, Peer>,
@@ -79,6 +82,7 @@ impl Master {
             options: state.options.clone(),
             auth: state.options.credentials(),
             configuration: state.configuration.clone(),
+            saved: state.configuration.clone(),
             servers: BTreeMap::new(),
             peers: BTreeMap::new(),
             odown: None,

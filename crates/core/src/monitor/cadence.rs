@@ -228,7 +228,7 @@ impl Master {
             cx.is_mutant(Mutant::ConfigurationBeforeDisk),
         ) {
             (Some(adoption), true) => &adoption.configuration,
-            _ => &self.configuration,
+            _ => &self.saved,
         };
         let mut configuration = told.clone();
         configuration.addr = cx.shown_addr(&configuration.addr);

@@ -1,5 +1,7 @@
 //! Promises: held while the disk works, then kept or broken.
 
+use crate::failover::switch::Outcome;
+use crate::ids::PersistSeq;
 use crate::ids::{Epoch, MasterName};
 use crate::model::durable::Durable;
 use crate::model::gate::Promise;
@@ -8,6 +10,29 @@ use crate::output::Output;
 use crate::sentinel::Sentinel;
 
 impl Sentinel {
+    /// A write is on disk. After a time of failed writes, so is everything that is in force.
+    pub(super) fn on_persisted(&mut self, seq: PersistSeq) {
+        let had_failed = self.cx.gate.is_failing();
+        let Some(settled) = self.cx.gate.on_persisted(seq, self.cx.now) else {
+            return;
+        };
+        if let Some(epoch) = settled.epoch {
+            self.cx.epochs.synced = self.cx.epochs.synced.max(epoch);
+        }
+        if had_failed {
+            for master in self
+                .masters
+                .values_mut()
+                .filter(|m| m.saved != m.configuration)
+            {
+                master.saved = master.configuration.clone();
+                master.hello_at_once();
+            }
+            self.step_all();
+        }
+        self.keep_promises(settled.promises);
+    }
+
     /// Lets go what may go, and begins the write that the rest waits for.
     pub(super) fn settle(&mut self) {
         loop {
@@ -58,7 +83,9 @@ impl Sentinel {
                     }
                     self.step_master(&name);
                 }
-                Promise::Adopt { master, epoch } => self.settle_adoption(&master, epoch),
+                Promise::Adopt { master, epoch } => {
+                    self.settle_adoption(&master, epoch, Outcome::Synced)
+                }
                 Promise::Tell(notice) | Promise::TellAnyway(notice) => self.cx.tell(notice),
                 Promise::Start => self.start(),
             }
@@ -90,7 +117,9 @@ impl Sentinel {
                     }
                     self.step_master(&name);
                 }
-                Promise::Adopt { master, epoch } => self.settle_adoption(&master, epoch),
+                Promise::Adopt { master, epoch } => {
+                    self.settle_adoption(&master, epoch, Outcome::Failed)
+                }
                 Promise::Tell(_) => {}
                 Promise::TellAnyway(notice) => self.cx.tell(notice),
                 Promise::Start => self.start(),
@@ -98,9 +127,9 @@ impl Sentinel {
         }
     }
 
-    pub(super) fn settle_adoption(&mut self, name: &MasterName, epoch: Epoch) {
+    pub(super) fn settle_adoption(&mut self, name: &MasterName, epoch: Epoch, write: Outcome) {
         if let Some(master) = self.masters.get_mut(name) {
-            master.on_adoption_settled(&mut self.cx, epoch);
+            master.on_adoption_settled(&mut self.cx, epoch, write);
         }
         self.step_master(name);
     }
