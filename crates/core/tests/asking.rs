@@ -143,9 +143,9 @@ fn hellos_tell_only_what_is_on_disk_while_it_fails_and_the_rest_when_it_works_ag
         ),
         "{said:?}"
     );
-    assert!(told(&said, "127.0.0.1:6379 e0"), "{said:?}");
-    assert!(!told(&said, "127.0.0.1:6380 e1"), "{said:?}");
+    assert!(told(&said, "mymaster,127.0.0.1,6379,0"), "{said:?}");
+    assert!(!told(&said, "mymaster,127.0.0.1,6380,1"), "{said:?}");
     bench.disk = Disk::Works;
     let said = bench.advance(4000);
-    assert!(told(&said, "127.0.0.1:6380 e1"), "{said:?}");
+    assert!(told(&said, "mymaster,127.0.0.1,6380,1"), "{said:?}");
 }

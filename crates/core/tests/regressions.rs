@@ -163,3 +163,14 @@ fn hellos_during_a_slow_write_are_bounded() {
         .count();
     assert!(told <= 10_000, "{told}");
 }
+
+#[test]
+fn an_operators_failover_does_not_go_against_peers_that_refuse_their_vote() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    for port in [P1, P2] {
+        bench.host(port).vote = Vote::Withholds;
+    }
+    bench.ask(Command::Failover { name: name() });
+    let said = bench.until("-failover-abort-not-elected", 2000);
+    assert_eq!(only(&said, "+elected-leader"), [""; 0]);
+}

@@ -8,7 +8,7 @@ use crate::model::gate::Promise;
 use crate::model::master::{About, Master, Vote};
 use crate::mutant::Mutant;
 use crate::notify::event::{EventKind, Level};
-use crate::report::Opinion;
+use crate::report::{Ballot, Opinion};
 
 impl Master {
     /// Stands if it is our turn.
@@ -143,13 +143,18 @@ impl Master {
         if votes + open >= self.votes_needed(cx) && !over {
             return;
         }
-        // An operator's word stands in for votes that nobody can give; not against votes that
-        // were given to somebody else.
-        let rivals = self.peers.values().any(|peer| {
-            peer.vote
-                .is_some_and(|vote| vote.epoch == epoch && vote.leader != cx.me)
+        // An operator's word stands in for votes that nobody can give; not against the word of a
+        // peer that was asked and gave its vote to another, or to nobody: it may know of a
+        // configuration in this very epoch.
+        let refused = self.peers.values().any(|peer| {
+            let granted = peer.vote
+                == Some(Ballot {
+                    epoch,
+                    leader: cx.me,
+                });
+            peer.answered_epoch == epoch && !granted
         });
-        if cause == Cause::Operator && !rivals {
+        if cause == Cause::Operator && !refused {
             self.elected(
                 cx,
                 Mandate {

@@ -6,6 +6,7 @@ use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::failover::{Acks, Failover};
 use crate::ids::{Epoch, RunId};
+use crate::model::configuration::Configuration;
 use crate::model::master::{About, Master};
 use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
@@ -16,8 +17,8 @@ use crate::time::{Mono, Span};
 #[derive(Clone, Debug)]
 pub(crate) struct Reconfiguring {
     pub(crate) since: Mono,
-    /// The master before; clients are told this one until the new one is announced.
-    pub(crate) former: Addr,
+    /// The configuration before; clients are told this one until the new one is announced.
+    pub(crate) former: Configuration,
     pub(crate) progress: BTreeMap<Addr, Progress>,
     announced: Announced,
 }
@@ -41,7 +42,7 @@ pub(crate) enum Progress {
 }
 
 impl Reconfiguring {
-    pub(crate) const fn new(former: Addr, now: Mono) -> Self {
+    pub(crate) const fn new(former: Configuration, now: Mono) -> Self {
         Self {
             since: now,
             former,
@@ -113,7 +114,7 @@ impl Master {
             return;
         };
         reconf.announced = Announced::Done;
-        let former = reconf.former.clone();
+        let former = reconf.former.addr.clone();
         let to = self.configuration.addr.clone();
         self.run_reconfig_script(cx, "leader", &former, &to);
         self.tell_switch(cx, &former);
@@ -199,7 +200,7 @@ impl Master {
         };
         self.replicas()
             .map(|(addr, _)| addr)
-            .filter(|addr| **addr != reconf.former)
+            .filter(|addr| **addr != reconf.former.addr)
             .cloned()
             .collect()
     }

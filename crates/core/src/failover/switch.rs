@@ -81,7 +81,7 @@ impl Master {
 
     /// Our own failover made the configuration: tell the peers, and with their majority everyone.
     fn take_office(&mut self, cx: &mut Ctx, configuration: Configuration, elected: bool) {
-        let former = self.configuration.addr.clone();
+        let former = self.configuration.clone();
         self.tell(cx, EventKind::ReconfSlaves, About::Master);
         self.replace_configuration(cx, configuration);
         self.failover = Failover::Reconfiguring(Reconfiguring::new(former, cx.now));

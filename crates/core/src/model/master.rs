@@ -167,14 +167,19 @@ impl Master {
             .map_or(&self.configuration, |adoption| &adoption.configuration)
     }
 
-    /// The address that clients are told. A leader keeps the old one until a majority knows the
-    /// new one, so that no client is sent to a master whom the fleet could still overrule
+    /// The configuration that clients are told. A leader keeps the old one until a majority knows
+    /// the new one, so that no client is sent to a master whom the fleet could still overrule
     /// (hazard M of the architecture notes).
-    pub(crate) fn told_addr(&self) -> &Addr {
+    pub(crate) fn told(&self) -> &Configuration {
         match &self.failover {
             Failover::Reconfiguring(reconf) if !reconf.is_announced() => &reconf.former,
-            _ => &self.configuration.addr,
+            _ => &self.configuration,
         }
+    }
+
+    /// Its address.
+    pub(crate) fn told_addr(&self) -> &Addr {
+        &self.told().addr
     }
 
     /// What survives a crash (spec §2.3).

@@ -107,7 +107,7 @@ impl View<'_> {
             master,
         );
         self.reported(&mut fields, server);
-        fields.put("config-epoch", master.configuration.epoch);
+        fields.put("config-epoch", master.told().epoch);
         fields.put("num-slaves", master.replicas().count());
         fields.put("num-other-sentinels", master.peers.len());
         let options = &master.options;
