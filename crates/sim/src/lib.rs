@@ -16,9 +16,8 @@ pub mod explore;
 pub mod fault;
 pub mod groups;
 pub mod host;
+pub mod hunt;
 pub mod msg;
-#[cfg(feature = "mutants")]
-pub mod mutants;
 pub mod nemesis;
 pub mod net;
 mod operator;

@@ -291,43 +291,63 @@ fn election(args: Args<'_>) -> Result<ExitCode, String> {
 /// Hunts every mutant, or the one that is named; several at a time.
 #[cfg(feature = "mutants")]
 fn mutants(args: Args<'_>) -> Result<ExitCode, String> {
-    use bartizan_core::mutant::Mutant;
-    use bartizan_sim::mutants::hunt;
-    use std::sync::atomic::{AtomicBool, AtomicUsize};
+    use bartizan_sim::hunt::quarry;
+    use std::sync::atomic::{AtomicU64, AtomicUsize};
     let from = args.number("--from", 0)?;
     let only = args.text("--only");
-    let wanted: Vec<Mutant> = Mutant::ALL
+    let all = quarry::all();
+    let wanted: Vec<_> = all
         .iter()
-        .copied()
-        .filter(|mutant| only.is_none_or(|only| mutant.name() == only))
+        .filter(|quarry| only.is_none_or(|only| quarry.mutant.name() == only))
         .collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (next, missed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (next, found) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let started = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
-                while let Some(mutant) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match hunt(*mutant, from).found {
-                        Some((seeds, outcome)) => {
-                            let violation = outcome.violation.map(|v| v.to_string());
-                            println!(
-                                "{}: seed {seeds}: {}",
-                                mutant.name(),
-                                violation.unwrap_or_default()
-                            );
-                        }
-                        None => {
-                            missed.store(true, Ordering::Relaxed);
-                            println!("{}: NOT FOUND. {}", mutant.name(), mutant.what());
-                        }
-                    }
+                while let Some(quarry) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let began = Instant::now();
+                    let hunted = quarry.hunt(from);
+                    let caught = matches!(hunted, Ok(Some(_)));
+                    found.fetch_add(u64::from(caught), Ordering::Relaxed);
+                    let wall = began.elapsed().as_secs_f64();
+                    println!(
+                        "{:<28}{wall:>6.1} s  {}",
+                        quarry.mutant.name(),
+                        told(quarry, hunted)
+                    );
                 }
             });
         }
     });
-    Ok(if missed.load(Ordering::Relaxed) {
-        ExitCode::from(1)
-    } else {
+    let found = found.into_inner();
+    println!(
+        "{found} of {} deliberate bugs found within their numbers of seeds, {:.1} s",
+        wanted.len(),
+        started.elapsed().as_secs_f64()
+    );
+    Ok(if found == wanted.len() as u64 {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
     })
+}
+
+/// What became of one hunt, in a line.
+#[cfg(feature = "mutants")]
+fn told(
+    quarry: &bartizan_sim::hunt::quarry::Quarry,
+    hunted: Result<Option<(u64, bartizan_sim::run::Outcome)>, String>,
+) -> String {
+    let limit = quarry.seeds;
+    match hunted {
+        Ok(Some((seeds, outcome))) => {
+            let violation = outcome.violation.map(|v| v.to_string()).unwrap_or_default();
+            let short: String = violation.chars().take(100).collect();
+            format!("seed {seeds} of {limit}: {short}")
+        }
+        Ok(None) => format!("NOT FOUND in {limit} seeds. {}", quarry.mutant.what()),
+        Err(why) => format!("NOT HUNTED: {why}"),
+    }
 }

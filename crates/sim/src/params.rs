@@ -65,5 +65,6 @@ params! {
     full_sync_ms 300 10 "How long the transfer of a full resync takes.",
     warmup_ms 15000 5000 "Before the first fault.",
     faults_ms 120000 1000 "How long there are faults.",
+    right_by_ms 0 0 "When everything has to be right though faults go on; 0 for never. Set by hand.",
     bytes 0 0 "1: everything goes through the bytes of the wire and the text of the file.",
 }

@@ -34,6 +34,9 @@ impl World {
     /// Phases: heals when the time of faults is over, then looks until all is well.
     pub(crate) fn look_around(&mut self) {
         let now = self.sched.now();
+        if now < self.faults_end() {
+            return self.look_whether_late();
+        }
         self.sched.after_ms(LOOK_EVERY_MS, Ev::Look);
         let Some(healed_at) = self.settling.healed_at else {
             self.heal();

@@ -167,7 +167,7 @@ fn shorten_group(fault: &mut Fault) {
 }
 
 /// Whether everybody whom the faults name exists.
-fn fits(plan: &Plan) -> bool {
+pub(crate) fn fits(plan: &Plan) -> bool {
     let params = &plan.params;
     let servers = params.masters * plan.servers_per_group();
     plan.faults

@@ -16,7 +16,6 @@ use bartizan_core::time::Span;
 use crate::checks::{Checks, Violation};
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::codec::Codec;
 use crate::disk::Disk;
 use crate::election::Election;
 use crate::groups::Groups;
@@ -116,7 +115,8 @@ pub struct World {
     pub(crate) checks: Checks,
     pub(crate) trace: Trace,
     pub(crate) stats: Stats,
-    pub(crate) codec: Codec,
+    /// Whether everything goes through bytes.
+    pub(crate) bytes: bool,
     pub(crate) nemesis: Nemesis,
     pub(crate) settling: Settling,
     pub(crate) election: Election,
@@ -164,7 +164,7 @@ impl World {
             checks,
             trace: Trace::new(nodes, aloud),
             stats: Stats::default(),
-            codec: Codec::new(params.bytes > 0),
+            bytes: params.bytes > 0,
             nemesis: Nemesis::new(nodes),
             settling: Settling::default(),
             election: Election::default(),
@@ -234,7 +234,12 @@ impl World {
         let drift = params.drift_ppm.min(500_000);
         let rate = draws.range(1, 1_000_000 - drift, 1_000_001 + drift);
         let clock = Clock::new(draws.range(0, 0, 1 << 32), rate);
-        let disk = Disk::new(self.first_file(id));
+        let file = self.first_file(id);
+        let disk = if self.bytes {
+            Disk::of_text(file)
+        } else {
+            Disk::new(file)
+        };
         let addr = address(h, count(params.sentinels), 0);
         let ip = addr.host.ip().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let mut host = Host::new(h, id, addr, ip, clock, disk);
@@ -299,6 +304,10 @@ impl World {
             self.boot_host(h, h % 2 == 0);
         }
         self.sched.at(self.faults_end(), Ev::Look);
+        if self.plan.params.right_by_ms > 0 {
+            self.sched
+                .at(At::ms(self.plan.params.right_by_ms), Ev::Look);
+        }
     }
 
     /// When all faults are healed.
