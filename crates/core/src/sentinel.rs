@@ -122,7 +122,7 @@ impl Sentinel {
         self.wake(now);
         match input {
             Input::LinkUp { link, local } => self.on_link_up(link, local),
-            Input::LinkDown { link, .. } => self.on_link_down(link),
+            Input::LinkDown { link, why } => self.on_link_down(link, &why),
             Input::Answer { link, call, answer } => self.on_answer(link, call, answer),
             Input::Heard { link, hello } => {
                 let heard_at = self.cx.now;

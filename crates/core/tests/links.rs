@@ -379,3 +379,21 @@ fn a_name_that_cannot_be_resolved_is_tried_again() {
         bench.until("resolve redis.example", 1100);
     }
 }
+
+#[test]
+fn a_link_that_fails_in_an_odd_way_is_worth_a_debug_line_and_a_refused_one_is_not() {
+    let mut bench = Bench::calm(&[R1], 0, 1);
+    let link = bench.link(R1, LinkKind::Command).unwrap();
+    let why = LinkError::Failed(Arc::from("No route to host"));
+    let said = bench.give(Input::LinkDown { link, why });
+    assert_eq!(
+        events(&said),
+        [
+            "-cmd-link-reconnection slave 127.0.0.1:6380 127.0.0.1 6380 @ mymaster 127.0.0.1 6379 \
+          #No route to host"
+        ]
+    );
+    let link = bench.link(MASTER, LinkKind::PubSub).unwrap();
+    let why = LinkError::Refused;
+    assert_eq!(events(&bench.give(Input::LinkDown { link, why })), [""; 0]);
+}

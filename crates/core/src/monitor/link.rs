@@ -225,13 +225,22 @@ impl Link {
     }
 
     /// A connection is gone; it is tried again at once if it had been up, else after a while, but
-    /// not after more than `longest`.
-    pub(crate) fn on_down(&mut self, link: LinkId, now: Mono, longest: Span, rng: &mut Rng) {
+    /// not after more than `longest`. Returns which it was.
+    pub(crate) fn on_down(
+        &mut self,
+        link: LinkId,
+        now: Mono,
+        longest: Span,
+        rng: &mut Rng,
+    ) -> Option<LinkKind> {
         if self.command.on_down(link, now, longest, rng) {
             self.forget_calls();
-        } else if let Some(socket) = &mut self.pubsub {
-            socket.on_down(link, now, longest, rng);
+            return Some(LinkKind::Command);
         }
+        let socket = self.pubsub.as_mut()?;
+        socket
+            .on_down(link, now, longest, rng)
+            .then_some(LinkKind::PubSub)
     }
 
     /// The Pub/Sub link delivered something.

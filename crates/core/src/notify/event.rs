@@ -97,5 +97,7 @@ events! {
     ScriptError "-script-error" Warning "A script failed for good.",
     ScriptTimeout "-script-timeout" Warning "A script ran too long.",
     ScriptChild "+script-child" Debug "A script was started.",
+    CommandLinkFailed "-cmd-link-reconnection" Debug "A command link failed in an odd way.",
+    PubSubLinkFailed "-pubsub-link-reconnection" Debug "A Pub/Sub link failed in an odd way.",
     ScriptChildEnd "-script-child" Debug "A script ended.",
 }

@@ -2,11 +2,12 @@
 
 use crate::addr::Addr;
 use crate::ids::{CallId, LinkId, MasterName, RunId};
-use crate::input::Answer;
-use crate::model::master::Master;
+use crate::input::{Answer, LinkError};
+use crate::model::master::{About, Master};
 use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::monitor::link::{Owner, Pending};
+use crate::notify::event::EventKind;
 use crate::output::{Call, LinkKind};
 use crate::sentinel::Sentinel;
 use std::net::IpAddr;
@@ -46,29 +47,57 @@ impl Sentinel {
         }
     }
 
-    pub(super) fn on_link_down(&mut self, link: LinkId) {
+    pub(super) fn on_link_down(&mut self, link: LinkId, why: &LinkError) {
         let longest = self.cx.periods.ping;
-        let now = self.cx.now;
+        let (now, rng) = (self.cx.now, &mut self.cx.rng);
         match self.cx.out.routes.remove(&link) {
             Some(Owner::Server(name, addr)) => {
-                let mut rng = self.cx.rng.clone();
-                if let Some(server) = self.server_mut(&name, &addr) {
-                    server.link.on_down(link, now, longest, &mut rng);
-                }
-                self.cx.rng = rng;
+                let master = self.masters.get_mut(&name);
+                let server = master.and_then(|master| master.servers.get_mut(&addr));
+                let lost = server.and_then(|server| server.link.on_down(link, now, longest, rng));
+                self.tell_failed_link(&name, About::Replica(&addr), lost, why);
                 self.step_master(&name);
             }
             Some(Owner::Peer(id)) => {
-                if let Some(shared) = self.cx.peers.get_mut(&id) {
-                    shared.link.on_down(link, now, longest, &mut self.cx.rng);
-                }
+                let shared = self.cx.peers.get_mut(&id);
+                let lost = shared.and_then(|shared| shared.link.on_down(link, now, longest, rng));
                 self.step_peer(id);
-                for name in self.masters_of(id) {
+                let masters = self.masters_of(id);
+                if let Some(first) = masters.first() {
+                    self.tell_failed_link(first, About::Peer(id), lost, why);
+                }
+                for name in masters {
                     self.step_master(&name);
                 }
             }
             None => {}
         }
+    }
+
+    /// A connection that failed in an odd way is worth a line in a debug log (spec §4); that
+    /// nobody listens, or that the other side closed, is not.
+    fn tell_failed_link(
+        &mut self,
+        name: &MasterName,
+        about: About<'_>,
+        lost: Option<LinkKind>,
+        why: &LinkError,
+    ) {
+        let (Some(kind), LinkError::Failed(why)) = (lost, why) else {
+            return;
+        };
+        let Some(master) = self.masters.get(name) else {
+            return;
+        };
+        let about = match about {
+            About::Replica(addr) if master.is_master(addr) => About::Master,
+            about => about,
+        };
+        let event = match kind {
+            LinkKind::Command => EventKind::CommandLinkFailed,
+            LinkKind::PubSub => EventKind::PubSubLinkFailed,
+        };
+        master.tell_more(&mut self.cx, event, about, &format!("#{why}"));
     }
 
     pub(super) fn on_answer(&mut self, link: LinkId, call: CallId, answer: Answer) {
