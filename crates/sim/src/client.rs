@@ -141,7 +141,9 @@ impl World {
         match (&mut client.state, why_not) {
             (_, Some(_)) => client.state = State::Lost,
             (State::Asking { .. }, None) => {
-                self.net.send(&mut self.sched, conn, Side::Far, Msg::Where)
+                let bytes = self.bytes.then(|| self.where_in_bytes(c)).flatten();
+                let msg = bytes.unwrap_or(Msg::Where);
+                self.net.send(&mut self.sched, conn, Side::Far, msg);
             }
             (State::Connecting { .. }, None) => {
                 client.state = State::Writing {
@@ -162,6 +164,10 @@ impl World {
             .filter(|client| client.conn() == Some(conn))
         else {
             return;
+        };
+        let msg = match msg {
+            Msg::Bytes(bytes) => Msg::Here(crate::codec::read_addr(&bytes)),
+            msg => msg,
         };
         match (msg, &mut client.state) {
             (Msg::Here(Some(addr)), State::Asking { .. }) => self.client_connects(c, conn, &addr),

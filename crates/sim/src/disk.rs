@@ -1,6 +1,7 @@
 //! One file per host: what is synced, and the one write that is under way.
 
-use bartizan_core::ids::PersistSeq;
+use bartizan_conf::{PaperWorld, ServerOptions, Source, load, render};
+use bartizan_core::ids::{PersistSeq, RunId};
 use bartizan_core::model::durable::Durable;
 
 /// A host's disk.
@@ -14,16 +15,44 @@ pub struct Disk {
     pub slow_us: u64,
     /// Writes fail (full, or read-only).
     pub failing: bool,
+    /// The text of the file, on seeds that talk bytes.
+    text: Option<Vec<u8>>,
+    /// Why the file that is there does not load.
+    broken: Option<String>,
+    /// The file as the operator wrote it, for somebody who brings it back.
+    first: Durable,
 }
 
 impl Disk {
     /// A disk with a file on it.
-    pub const fn new(file: Durable) -> Self {
+    pub fn new(file: Durable) -> Self {
         Self {
+            first: file.clone(),
             synced: file,
             pending: None,
             slow_us: 0,
             failing: false,
+            text: None,
+            broken: None,
+        }
+    }
+
+    /// A disk whose file is text, as the product writes and reads it.
+    pub fn of_text(file: Durable) -> Self {
+        let mut disk = Self::new(file.clone());
+        disk.text = Some(Vec::new());
+        disk.save(file);
+        disk
+    }
+
+    /// What a restart finds.
+    ///
+    /// # Errors
+    /// The file does not load (X2).
+    pub fn read(&self) -> Result<Durable, String> {
+        match &self.broken {
+            Some(why) => Err(why.clone()),
+            None => Ok(self.synced.clone()),
         }
     }
 
@@ -33,7 +62,7 @@ impl Disk {
         if self.failing {
             return Some(Err(seq));
         }
-        self.synced = *file;
+        self.save(*file);
         Some(Ok(seq))
     }
 
@@ -44,7 +73,31 @@ impl Disk {
             && rename_was_done
             && !self.failing
         {
-            self.synced = *file;
+            self.save(*file);
+        }
+    }
+
+    /// Somebody brings the file back that the operator wrote at first, with the id in it.
+    pub fn restore_first(&mut self) {
+        self.save(self.first.clone());
+    }
+
+    /// The rename: the file is the new one from here on.
+    fn save(&mut self, file: Durable) {
+        let Some(text) = &mut self.text else {
+            self.synced = file;
+            return;
+        };
+        *text = render(text, &file, &ServerOptions::default());
+        let source = Source {
+            path: "sentinel.conf",
+            text,
+            extra: b"",
+        };
+        // Were there no id in the file, this one would come up, and be found to differ.
+        match load(&source, RunId::from_random([0; 20]), &mut PaperWorld) {
+            Ok(loaded) => (self.synced, self.broken) = (loaded.durable, None),
+            Err(why) => self.broken = Some(format!("{why:?}")),
         }
     }
 }

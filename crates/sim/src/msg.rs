@@ -19,9 +19,8 @@ pub enum Msg {
     Answer(CallId, Box<Answer>),
     /// A Pub/Sub message; `None` is anything that is no hello.
     Heard(Option<Rc<Hello>>),
-    /// A piece of the byte stream, on seeds that talk RESP. The number is the id of the call it
-    /// is about, which real connections carry by order alone.
-    Bytes(CallId, Rc<[u8]>),
+    /// A piece of the byte stream, on seeds that talk bytes.
+    Bytes(Rc<[u8]>),
     /// The other side closed or reset the connection.
     Fin,
 

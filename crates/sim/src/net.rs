@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::codec::Ends;
 use crate::msg::Msg;
 use crate::rand::{Purpose, Stream};
 use crate::sched::{At, Ev, Sched};
@@ -94,6 +95,7 @@ pub struct Conn {
     pub tag: u64,
     state: State,
     lanes: [Lane; 2],
+    ends: Ends,
 }
 
 impl Conn {
@@ -190,6 +192,11 @@ impl Net {
         conn.as_mut().filter(|_| *generation == id.generation)
     }
 
+    /// What the ends of a connection keep, unless it is gone.
+    pub(crate) fn ends(&mut self, id: ConnId) -> Option<&mut Ends> {
+        self.get_mut(id).map(|conn| &mut conn.ends)
+    }
+
     /// The connections of a process, in the order of their slots.
     pub fn of_node(&self, node: Node) -> Vec<(ConnId, Side)> {
         let mut found = Vec::new();
@@ -224,6 +231,7 @@ impl Net {
             tag,
             state: State::Opening,
             lanes: [Lane::default(), Lane::default()],
+            ends: Ends::default(),
         };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));

@@ -121,6 +121,7 @@ fn draw_params(mut dice: Dice) -> Params {
         min_replicas: dice.pick(&[0, 0, 0, 1], 0).min(replicas),
         full_sync_ms: dice.scale(50, 5000),
         faults_ms: dice.range(30_000, 240_000),
+        bytes: dice.pick(&[0, 0, 0, 1], 0),
         ..Params::default()
     }
 }

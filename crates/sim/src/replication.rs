@@ -4,6 +4,8 @@ use std::rc::Rc;
 
 use bartizan_core::report::Hello;
 
+use crate::msg::Msg;
+
 /// A replication id: names one history of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReplId(pub u64);
@@ -15,8 +17,8 @@ pub enum StreamItem {
     Write(u64),
     /// A PUBLISH of a hello, which replicas pass to their own subscribers.
     Hello(Rc<Hello>),
-    /// A PUBLISH of anything else.
-    Noise,
+    /// The same as text, on seeds that talk bytes.
+    Text(Rc<[u8]>),
 }
 
 impl StreamItem {
@@ -24,8 +26,16 @@ impl StreamItem {
     pub const fn size(&self) -> u64 {
         match self {
             Self::Write(_) => 60,
-            Self::Hello(_) => 170,
-            Self::Noise => 80,
+            Self::Hello(_) | Self::Text(_) => 170,
+        }
+    }
+
+    /// What the subscribers of a server hear of it.
+    pub fn heard(&self) -> Option<Msg> {
+        match self {
+            Self::Write(_) => None,
+            Self::Hello(hello) => Some(Msg::Heard(Some(Rc::clone(hello)))),
+            Self::Text(text) => Some(crate::codec::heard(text)),
         }
     }
 }

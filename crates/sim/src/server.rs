@@ -82,6 +82,46 @@ pub struct Trouble {
     pub stranger: bool,
 }
 
+/// What a server is asked for, as far as its troubles tell things apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// PING
+    Ping,
+    /// INFO
+    Info,
+    /// PUBLISH
+    Publish,
+    /// SCRIPT KILL
+    ScriptKill,
+    /// SENTINEL, which a server does not know.
+    Sentinel,
+    /// All that changes roles.
+    Other,
+}
+
+impl Word {
+    /// The word of a call.
+    pub const fn of(call: &Call) -> Self {
+        match call {
+            Call::Ping => Self::Ping,
+            Call::Info => Self::Info,
+            Call::Publish(_) => Self::Publish,
+            Call::ScriptKill => Self::ScriptKill,
+            Call::Ask { .. } => Self::Sentinel,
+            Call::Reconfigure(_) => Self::Other,
+        }
+    }
+}
+
+/// An error reply as a Sentinel reads it.
+pub fn refused(text: &str) -> Answer {
+    match text.split(' ').next() {
+        Some("LOADING") => Answer::Loading,
+        Some("BUSY") => Answer::Busy,
+        _ => Answer::Error(Arc::from(text)),
+    }
+}
+
 /// What is left of the data set after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
@@ -168,34 +208,38 @@ impl Server {
         matches!(self.standing, Standing::Master)
     }
 
+    /// Whether it was told to follow this address, whatever came of it.
+    pub fn is_told(&self, addr: &Addr) -> bool {
+        matches!(&self.standing, Standing::Replica { of, .. } if of == addr)
+    }
+
     /// Whether it follows this address with its link up.
     pub fn follows(&self, addr: &Addr) -> bool {
         matches!(&self.standing, Standing::Replica { of, link: Link::Up { .. } } if of == addr)
     }
 
-    /// What it answers instead of doing the call, if anything (spec §5.5).
-    pub fn refusal(&self, now: At, call: &Call) -> Option<Answer> {
+    /// The error with which it answers instead of doing something, if any (spec §5.5).
+    pub fn refusal(&self, now: At, word: Word) -> Option<&'static str> {
         let trouble = &self.trouble;
-        let error = |text: &str| Some(Answer::Error(Arc::from(text)));
         if trouble.noauth {
-            return error("NOAUTH Authentication required.");
+            return Some("NOAUTH Authentication required.");
         }
-        if trouble.noperm && !matches!(call, Call::Ping) {
-            return error("NOPERM User default has no permissions to run this command");
+        if trouble.noperm && word != Word::Ping {
+            return Some("NOPERM User default has no permissions to run this command");
         }
-        if now < trouble.loading_until && !matches!(call, Call::Info | Call::Publish(_)) {
-            return Some(Answer::Loading);
+        if now < trouble.loading_until && !matches!(word, Word::Info | Word::Publish) {
+            return Some("LOADING Redis is loading the dataset in memory");
         }
-        if now < trouble.busy_until && !matches!(call, Call::ScriptKill) {
-            return Some(Answer::Busy);
+        if now < trouble.busy_until && word != Word::ScriptKill {
+            return Some("BUSY Redis is busy running a script.");
         }
-        match call {
-            Call::Ping if trouble.misconf && self.is_master() => {
-                error("MISCONF Errors writing to the AOF file: No space left on device")
+        match word {
+            Word::Ping if trouble.misconf && self.is_master() => {
+                Some("MISCONF Errors writing to the AOF file: No space left on device")
             }
-            Call::Ask { .. } => error("ERR unknown command 'SENTINEL'"),
-            Call::ScriptKill if now >= trouble.busy_until => {
-                error("NOTBUSY No scripts in execution right now.")
+            Word::Sentinel => Some("ERR unknown command 'SENTINEL'"),
+            Word::ScriptKill if now >= trouble.busy_until => {
+                Some("NOTBUSY No scripts in execution right now.")
             }
             _ => None,
         }

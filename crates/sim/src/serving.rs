@@ -5,14 +5,14 @@ use std::rc::Rc;
 use bartizan_core::ids::{CallId, RunId};
 use bartizan_core::input::{Answer, LinkError};
 use bartizan_core::output::{Call, ReplicaOf};
-use bartizan_core::report::Hello;
+use bartizan_core::report::Role;
 
 use crate::msg::Msg;
 use crate::net::{ConnId, Kind, Node, Side};
 use crate::rand::{Purpose, Stream, id_bytes};
 use crate::replication::{ReplId, StreamItem};
 use crate::sched::Ev;
-use crate::server::{Attached, Data, Link, Standing};
+use crate::server::{Attached, Data, Link, Standing, Word, refused};
 use crate::world::World;
 
 /// `repl-timeout`
@@ -28,7 +28,7 @@ impl World {
         let Some(server) = self.servers.get_mut(s) else {
             return;
         };
-        if kind == Kind::PubSub {
+        if kind == Kind::PubSub && !self.bytes {
             if server.trouble.noauth || server.trouble.noperm {
                 // An error reply to SUBSCRIBE closes the link (spec §5.2).
                 return self.net.close(&mut self.sched, conn, Side::Far);
@@ -41,6 +41,7 @@ impl World {
     pub(crate) fn server_serves(&mut self, s: usize, conn: ConnId, from: Node, msg: Msg) {
         match msg {
             Msg::Call(call, what) => self.server_call(s, conn, call, *what),
+            Msg::Bytes(bytes) => self.server_reads(s, conn, &bytes),
             Msg::Write(n) => self.server_write(s, conn, n),
             Msg::Psync(id, offset) => self.server_psync(s, conn, from, id, offset),
             Msg::Ack(offset) => {
@@ -69,16 +70,19 @@ impl World {
         let Some(server) = self.servers.get_mut(s) else {
             return;
         };
-        let answer = match server.refusal(now, &what) {
-            Some(refusal) => refusal,
+        let answer = match server.refusal(now, Word::of(&what)) {
+            Some(refusal) => refused(refusal),
             None => match what {
                 Call::Ping => Answer::Pong,
                 Call::Info => {
-                    let info = server.info(now, |node| self.addresses.get(node).cloned());
+                    let mut info = server.info(now, |node| self.addresses.get(node).cloned());
+                    if info.role == Some(Role::Replica) {
+                        info.replicas.clear();
+                    }
                     Answer::Info(Box::new(info))
                 }
                 Call::Publish(hello) => {
-                    self.publish(s, Rc::new(hello));
+                    self.publish(s, StreamItem::Hello(Rc::new(hello)));
                     Answer::Done
                 }
                 Call::Reconfigure(to) => {
@@ -92,30 +96,23 @@ impl World {
                 Call::Ask { .. } => Answer::Unexpected,
             },
         };
-        let answer = self.codec.answer(&mut self.checks, answer);
-        self.net.send(
-            &mut self.sched,
-            conn,
-            Side::Near,
-            Msg::Answer(call, Box::new(answer)),
-        );
+        let msg = Msg::Answer(call, Box::new(answer));
+        self.net.send(&mut self.sched, conn, Side::Near, msg);
     }
 
     /// A PUBLISH: to the server's own subscribers, and on a master into the stream.
-    fn publish(&mut self, s: usize, hello: Rc<Hello>) {
+    pub(crate) fn publish(&mut self, s: usize, item: StreamItem) {
         let Some(server) = self.servers.get(s) else {
             return;
         };
-        for sub in &server.subscribers {
-            self.net.send(
-                &mut self.sched,
-                *sub,
-                Side::Near,
-                Msg::Heard(Some(Rc::clone(&hello))),
-            );
+        if let Some(msg) = item.heard() {
+            for sub in &server.subscribers {
+                self.net
+                    .send(&mut self.sched, *sub, Side::Near, msg.clone());
+            }
         }
         if server.is_master() {
-            self.stream(s, StreamItem::Hello(hello));
+            self.stream(s, item);
         }
     }
 
@@ -333,14 +330,10 @@ impl World {
             self.net
                 .send(&mut self.sched, replica.conn, Side::Near, msg);
         }
-        if let Some(StreamItem::Hello(hello)) = item {
+        if let Some(msg) = item.and_then(|item| item.heard()) {
             for sub in &server.subscribers {
-                self.net.send(
-                    &mut self.sched,
-                    *sub,
-                    Side::Near,
-                    Msg::Heard(Some(Rc::clone(&hello))),
-                );
+                self.net
+                    .send(&mut self.sched, *sub, Side::Near, msg.clone());
             }
         }
     }

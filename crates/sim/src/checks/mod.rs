@@ -5,6 +5,7 @@ mod attempts;
 mod authority;
 mod bounds;
 mod configuration;
+mod durable;
 mod events;
 mod interface;
 mod leaders;
@@ -187,6 +188,7 @@ pub fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
         Box::new(votes::Votes::default()),
         Box::new(monotonic::Monotonic::default()),
         Box::new(promises::Promises::default()),
+        Box::new(durable::Durability::default()),
         Box::new(authority::Authority::default()),
         Box::new(promotion::Promotion::default()),
         Box::new(reconf::Reconf::default()),

@@ -1,0 +1,159 @@
+//! On a share of the seeds everything goes through bytes: calls, replies and hellos as the product
+//! encodes and decodes them, INFO as text, the disk as the text of a file.
+//!
+//! The ends of a connection keep what a real end keeps: a decoder with what is unfinished, and
+//! which call the next reply answers. Bytes reach them in two pieces, cut anywhere.
+
+mod peer;
+mod redis;
+
+pub(crate) use redis::heard;
+
+use bartizan_core::addr::{Addr, Host};
+use bartizan_core::ids::CallId;
+use bartizan_core::input::Answer;
+use bartizan_core::output::{Greeting, LinkKind};
+use bartizan_core::report::Hello;
+use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault};
+use bartizan_wire::resp::{Argv, Frame, Limits, ProtocolError, ReplyDecoder, RequestDecoder};
+
+use crate::rand::mix;
+
+/// What an end of a connection keeps, on seeds that talk bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    /// Of the Sentinel that opened it.
+    pub(crate) near: Option<Box<Near>>,
+    /// Of the process that was called.
+    pub(crate) far: Option<Box<Far>>,
+}
+
+/// The protocol side of a link that a Sentinel opened.
+#[derive(Debug)]
+pub(crate) enum Near {
+    /// Calls, and the greeting until it is sent.
+    Calls(CommandLink, Vec<u8>),
+    /// The subscription, and the greeting until it is sent.
+    Hellos(HelloLink, Vec<u8>),
+}
+
+/// What a Sentinel reads from a link.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// The answer to a call.
+    Answer(CallId, Answer),
+    /// Something on the channel.
+    Heard(Option<Hello>),
+}
+
+impl Near {
+    pub(crate) fn new(kind: LinkKind, greeting: &Greeting) -> Self {
+        let mut bytes = Vec::new();
+        match kind {
+            LinkKind::Command => {
+                let mut link = CommandLink::new();
+                link.greet(greeting, &mut bytes);
+                Self::Calls(link, bytes)
+            }
+            LinkKind::PubSub => {
+                let mut link = HelloLink::new();
+                link.greet(greeting, &mut bytes);
+                Self::Hellos(link, bytes)
+            }
+        }
+    }
+
+    /// What is said first.
+    pub(crate) fn take_greeting(&mut self) -> Vec<u8> {
+        match self {
+            Self::Calls(_, bytes) | Self::Hellos(_, bytes) => std::mem::take(bytes),
+        }
+    }
+
+    /// Takes bytes. What was read before a fault is good.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) -> (Vec<Read>, Option<LinkFault>) {
+        let (mut answers, mut heard, mut fault) = (Vec::new(), Vec::new(), None);
+        for piece in pieces(bytes) {
+            let taken = match self {
+                Self::Calls(link, _) => link.receive(piece, &mut answers),
+                Self::Hellos(link, _) => link.receive(piece, &mut heard),
+            };
+            fault = fault.or_else(|| taken.err());
+        }
+        let answers = answers
+            .into_iter()
+            .map(|(call, answer)| Read::Answer(call, answer));
+        (
+            answers.chain(heard.into_iter().map(Read::Heard)).collect(),
+            fault,
+        )
+    }
+}
+
+/// The protocol side of a connection that a process accepted.
+#[derive(Debug)]
+pub(crate) struct Far {
+    decoder: RequestDecoder,
+    /// Requests so far.
+    requests: u64,
+    /// What a server queues between MULTI and EXEC.
+    transaction: Option<redis::Transaction>,
+}
+
+impl Far {
+    pub(crate) fn new() -> Self {
+        Self {
+            decoder: RequestDecoder::new(Limits::CLIENT),
+            requests: 0,
+            transaction: None,
+        }
+    }
+
+    /// The next number for a request, by which its reply finds its place in line.
+    const fn next(&mut self) -> CallId {
+        self.requests += 1;
+        CallId::new(self.requests)
+    }
+
+    /// The requests in these bytes.
+    fn receive(&mut self, bytes: &[u8]) -> Result<Vec<Argv>, ProtocolError> {
+        let mut requests = Vec::new();
+        for piece in pieces(bytes) {
+            let mut rest = piece;
+            while !rest.is_empty() {
+                let (used, request) = self.decoder.decode(rest)?;
+                rest = rest.get(used..).unwrap_or_default();
+                requests.extend(request);
+            }
+        }
+        Ok(requests)
+    }
+}
+
+/// TCP keeps no boundaries: the bytes in two pieces.
+fn pieces(bytes: &[u8]) -> [&[u8]; 2] {
+    let draw = bytes
+        .iter()
+        .rev()
+        .take(16)
+        .fold(bytes.len() as u64, |sum, byte| mix(sum ^ u64::from(*byte)));
+    let at = usize::try_from(draw).unwrap_or(0) % (bytes.len() + 1);
+    let (first, second) = bytes.split_at(at);
+    [first, second]
+}
+
+/// The address in a reply to `GET-MASTER-ADDR-BY-NAME`, as an application reads it.
+pub(crate) fn read_addr(bytes: &[u8]) -> Option<Addr> {
+    let (_, frame) = ReplyDecoder::new(Limits::LINK).decode(bytes).ok()?;
+    let Some(Frame::Array(words)) = frame else {
+        return None;
+    };
+    let [Frame::Bulk(host), Frame::Bulk(port)] = words.as_slice() else {
+        return None;
+    };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    Some(Addr::new(
+        Host::parse(&text(host)?)?,
+        text(port)?.parse().ok()?,
+    ))
+}

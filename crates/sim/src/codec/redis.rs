@@ -1,0 +1,235 @@
+//! What a model Redis server reads and writes: the few commands that a Sentinel sends.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use bartizan_core::addr::{Addr, Host};
+use bartizan_core::output::ReplicaOf;
+use bartizan_core::report::{Info, Role};
+use bartizan_core::time::Span;
+use bartizan_wire::hello::CHANNEL;
+use bartizan_wire::reply::message;
+use bartizan_wire::resp::{Argv, Frame, Protocol, encode_frame};
+
+use super::Far;
+use crate::msg::Msg;
+use crate::net::{ConnId, Side};
+use crate::replication::StreamItem;
+use crate::server::Word;
+use crate::world::World;
+
+/// Between MULTI and EXEC.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    queued: Vec<Argv>,
+    /// A command was refused, so EXEC does nothing.
+    aborted: bool,
+}
+
+/// The words of a request as text.
+fn words(argv: &Argv) -> Vec<String> {
+    let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
+    argv.iter().map(text).collect()
+}
+
+fn word_of(words: &[&str]) -> Word {
+    match words
+        .first()
+        .map(|word| word.to_ascii_uppercase())
+        .as_deref()
+    {
+        Some("PING") => Word::Ping,
+        Some("INFO") => Word::Info,
+        Some("PUBLISH") => Word::Publish,
+        Some("SCRIPT") => Word::ScriptKill,
+        Some("SENTINEL") => Word::Sentinel,
+        _ => Word::Other,
+    }
+}
+
+fn status(text: &str) -> Frame {
+    Frame::simple(text)
+}
+
+fn error(text: &str) -> Frame {
+    Frame::Error(text.as_bytes().to_vec())
+}
+
+impl World {
+    /// Bytes reach a server.
+    pub(crate) fn server_reads(&mut self, s: usize, conn: ConnId, bytes: &[u8]) {
+        let Some(ends) = self.net.ends(conn) else {
+            return;
+        };
+        let mut far = ends.far.take().unwrap_or_else(|| Box::new(Far::new()));
+        let requests = match far.receive(bytes) {
+            Ok(requests) => requests,
+            Err(error) => return self.checks.fail("wire", format!("r{s} reads {error}")),
+        };
+        let mut out = Vec::new();
+        for argv in &requests {
+            let reply = self.server_does(s, conn, argv, &mut far.transaction);
+            encode_frame(&reply, Protocol::Resp2, &mut out);
+        }
+        // The connection may be gone: the server may have died of what it was told.
+        if let Some(ends) = self.net.ends(conn) {
+            ends.far = Some(far);
+            self.send_bytes(conn, Side::Near, &out);
+        }
+    }
+
+    fn server_does(
+        &mut self,
+        s: usize,
+        conn: ConnId,
+        argv: &Argv,
+        transaction: &mut Option<Transaction>,
+    ) -> Frame {
+        let now = self.sched.now();
+        let words = words(argv);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let refusal = self
+            .servers
+            .get(s)
+            .and_then(|server| server.refusal(now, word_of(&words)));
+        match (words.first().copied(), &mut *transaction) {
+            (Some("MULTI"), None) => {
+                *transaction = Some(Transaction::default());
+                status("OK")
+            }
+            (Some("EXEC"), Some(open)) => {
+                let open = std::mem::take(open);
+                *transaction = None;
+                if open.aborted {
+                    return error("EXECABORT Transaction discarded because of previous errors.");
+                }
+                let one = |argv: &Argv| self.server_does(s, conn, argv, &mut None);
+                Frame::Array(open.queued.iter().map(one).collect())
+            }
+            (_, Some(open)) => match refusal {
+                Some(text) => {
+                    open.aborted = true;
+                    error(text)
+                }
+                None => {
+                    open.queued.push(argv.clone());
+                    status("QUEUED")
+                }
+            },
+            (_, None) => match refusal {
+                Some(text) => error(text),
+                None => self.server_runs(s, conn, &words),
+            },
+        }
+    }
+
+    fn server_runs(&mut self, s: usize, conn: ConnId, words: &[&str]) -> Frame {
+        let now = self.sched.now();
+        match words {
+            ["PING"] => status("PONG"),
+            ["INFO"] => {
+                let Some(server) = self.servers.get(s) else {
+                    return error("ERR");
+                };
+                let info = server.info(now, |node| self.addresses.get(node).cloned());
+                Frame::Bulk(info_text(&info).into_bytes())
+            }
+            ["PUBLISH", CHANNEL, payload] => {
+                let payload = Rc::from(payload.as_bytes());
+                let receivers = self.servers.get(s).map_or(0, |s| s.subscribers.len());
+                self.publish(s, StreamItem::Text(payload));
+                Frame::Integer(i64::try_from(receivers).unwrap_or(0))
+            }
+            ["SUBSCRIBE", CHANNEL] => {
+                if let Some(server) = self.servers.get_mut(s) {
+                    server.subscribers.push(conn);
+                }
+                let words = [Frame::bulk("subscribe"), Frame::bulk(CHANNEL)];
+                Frame::Array(words.into_iter().chain([Frame::Integer(1)]).collect())
+            }
+            ["SLAVEOF", "NO", "ONE"] => {
+                self.reconfigure(s, &ReplicaOf::NoOne, Some(conn));
+                status("OK")
+            }
+            ["SLAVEOF", host, port] => match Host::parse(host).zip(port.parse().ok()) {
+                Some((host, port)) => {
+                    let to = ReplicaOf::Master(Addr::new(host, port));
+                    self.reconfigure(s, &to, Some(conn));
+                    status("OK")
+                }
+                None => error("ERR Invalid master port"),
+            },
+            // Every other server was started without a file.
+            ["CONFIG", "REWRITE"] if s % 2 == 1 => {
+                error("ERR The server is running without a config file")
+            }
+            ["CONFIG", "REWRITE"] | ["CLIENT", "SETNAME", _] => status("OK"),
+            // What it does happens with SLAVEOF, since nothing comes between them.
+            ["CLIENT", "KILL", "TYPE", "normal" | "pubsub"] => Frame::Integer(1),
+            ["SCRIPT", "KILL"] => {
+                if let Some(server) = self.servers.get_mut(s) {
+                    server.trouble.busy_until = now;
+                }
+                status("OK")
+            }
+            _ => {
+                self.checks
+                    .fail("wire", format!("r{s} is asked for {words:?}"));
+                error("ERR unknown command")
+            }
+        }
+    }
+}
+
+/// A message on the hello channel, as its subscribers get it.
+pub(crate) fn heard(payload: &[u8]) -> Msg {
+    let mut out = Vec::new();
+    message(CHANNEL.as_bytes(), payload, Protocol::Resp2, &mut out);
+    Msg::Bytes(Rc::from(out))
+}
+
+/// INFO as text, with lines in it that nobody asked for.
+fn info_text(info: &Info) -> String {
+    let mut text = String::from("# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n");
+    let mut line = |name: &str, value: &dyn std::fmt::Display| {
+        // Writing into a String does not fail.
+        let _ = write!(text, "{name}:{value}\r\n");
+    };
+    if let Some(id) = &info.run_id {
+        line("run_id", &id.as_str());
+    }
+    line(
+        "\r\n# Replication\r\nconnected_slaves",
+        &info.replicas.len(),
+    );
+    match info.role {
+        Some(Role::Master) => line("role", &"master"),
+        Some(Role::Replica) => line("role", &"slave"),
+        None => {}
+    }
+    if let Some(master) = &info.master {
+        line("master_host", &master.host);
+        line("master_port", &master.port);
+        let up = if info.master_link_up { "up" } else { "down" };
+        line("master_link_status", &up);
+        if !info.master_link_up && info.master_link_down_for > Span::ZERO {
+            let secs = info.master_link_down_for.as_ms() / 1000;
+            line("master_link_down_since_seconds", &secs);
+        }
+    }
+    if let Some(offset) = info.offset {
+        line("slave_repl_offset", &offset);
+    }
+    if let Some(priority) = info.priority {
+        line("slave_priority", &priority);
+    }
+    if let Some(announced) = info.announced {
+        line("replica_announced", &u8::from(announced));
+    }
+    for (n, replica) in info.replicas.iter().enumerate() {
+        let Addr { host, port } = replica;
+        let value = format!("ip={host},port={port},state=online,offset=1,lag=0");
+        line(&format!("slave{n}"), &value);
+    }
+    text
+}
