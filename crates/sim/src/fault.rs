@@ -71,6 +71,12 @@ macro_rules! kinds {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// Whether only a plan written by hand has it: an invariant falls with it, by what
+            /// the protocol is.
+            pub const fn is_directed(self) -> bool {
+                matches!(self, Self::OldFile | Self::Stranger)
+            }
+
             /// Whom it is aimed at.
             pub const fn aim(self) -> Aim {
                 match self { $(Self::$variant => Aim::$aim,)* }
@@ -123,11 +129,15 @@ kinds! {
     ResetMaster "reset-master" Operators 0 0 "SENTINEL RESET on the first.",
     Remonitor "remonitor" Operators 20_000 0 "SENTINEL REMOVE on the first, and MONITOR again at the end.",
     Flush "flush" Operators 0 0 "SENTINEL FLUSHCONFIG on the first.",
-    Lie "lie" Operators 0 4 "Somebody tells the first: garbage, a huge epoch, a vote with no epoch, another's id.",
+    Lie "lie" Operators 0 4 "Somebody tells the first: garbage, a huge epoch, a vote with no epoch, another's id; only by hand, 4: a master that is none.",
     AimPersist "aim-persist" Sentinel 20_000 0 "It dies the next time that it writes its file.",
     AimStand "aim-stand" Sentinel 20_000 0 "It dies the next time that it stands for election.",
     AimPromote "aim-promote" Sentinel 20_000 0 "It dies the next time that it sends REPLICAOF NO ONE.",
     AimPromoted "aim-promoted" Server 20_000 3 "The next server to be promoted dies right after; n as for crash.",
+    Trickle "trickle" Any 60_000 200 "Its messages come in pieces, n milliseconds apart.",
+    Moved "moved" Server 30_000 3 "The process dies and comes back under another address; n as for crash.",
+    Stranger "stranger" Server 60_000 2 "Another cluster's server listens at its address: a master (0) or a replica (1).",
+    OldFile "old-file" Sentinel 30_000 0 "The process dies, and somebody brings the first file back.",
 }
 
 /// One row of a plan.

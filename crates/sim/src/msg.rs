@@ -46,3 +46,17 @@ pub enum Msg {
     /// Replica to master: I have it up to there.
     Ack(u64),
 }
+
+impl Msg {
+    /// The message as a slow link delivers it: bytes in up to eight pieces, all else whole.
+    pub(crate) fn in_pieces(self) -> Vec<Self> {
+        const PIECES: usize = 8;
+        match self {
+            Self::Bytes(bytes) if bytes.len() > 1 => bytes
+                .chunks(bytes.len().div_ceil(PIECES))
+                .map(|piece| Self::Bytes(Rc::from(piece)))
+                .collect(),
+            whole => vec![whole],
+        }
+    }
+}

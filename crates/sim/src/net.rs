@@ -9,6 +9,9 @@ use crate::msg::Msg;
 use crate::rand::{Purpose, Stream};
 use crate::sched::{At, Ev, Sched};
 
+/// How far behind a trickling connection gets at most.
+const LONGEST_TRICKLE_US: u64 = 3_000_000;
+
 /// A process that can be reached: Sentinels first, then servers, then clients.
 pub type Node = usize;
 
@@ -157,6 +160,8 @@ pub struct Net {
     free: Vec<usize>,
     cuts: Vec<Cut>,
     slow_us: Vec<u64>,
+    /// The pause between two pieces of a message; 0 when messages come whole.
+    trickle_us: Vec<u64>,
     reach: Vec<Reach>,
     messages: u64,
 }
@@ -171,6 +176,7 @@ impl Net {
             free: Vec::new(),
             cuts: Vec::new(),
             slow_us: vec![0; nodes],
+            trickle_us: vec![0; nodes],
             reach: vec![Reach::Listening; nodes],
             messages: 0,
         }
@@ -303,6 +309,7 @@ impl Net {
         let blocked = reach == Reach::Dark || self.blocked(from, to);
         let delay = self.delay(sched.now(), from, to);
         let back = self.delay(sched.now(), to, from);
+        let pause = self.trickle(from).max(self.trickle(to));
         let patience = self.weather.patience_us;
         let now = sched.now();
         let Some(conn) = self.get_mut(id) else { return };
@@ -319,10 +326,20 @@ impl Net {
             reply.moving.push_back(Msg::Fin);
             reply.last = reply.last.max(now.plus(delay + back));
             sched.at(reply.last, Ev::Arrive(id, towards.other()));
-        } else {
+        } else if pause == 0 {
             lane.last = lane.last.max(now.plus(delay));
             lane.moving.push_back(msg);
             sched.at(lane.last, Ev::Arrive(id, towards));
+        } else {
+            lane.last = lane.last.max(now.plus(delay));
+            for piece in msg.in_pieces() {
+                // A sender's buffer is not without end: who is too late sends no more slowly.
+                if lane.last.since(now) < LONGEST_TRICKLE_US {
+                    lane.last = lane.last.plus(pause);
+                }
+                lane.moving.push_back(piece);
+                sched.at(lane.last, Ev::Arrive(id, towards));
+            }
         }
     }
 
@@ -423,6 +440,17 @@ impl Net {
         if let Some(slot) = self.slow_us.get_mut(node) {
             *slot = us;
         }
+    }
+
+    /// From here on messages from and to a process come in pieces, this long apart.
+    pub fn set_trickle(&mut self, node: Node, us: u64) {
+        if let Some(slot) = self.trickle_us.get_mut(node) {
+            *slot = us;
+        }
+    }
+
+    fn trickle(&self, node: Node) -> u64 {
+        self.trickle_us.get(node).copied().unwrap_or(0)
     }
 
     /// Retransmissions get through again: stalled lanes whose way is free move on, in a burst.

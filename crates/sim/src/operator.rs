@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bartizan_core::addr::Addr;
+use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{Epoch, MasterName, RunId};
 use bartizan_core::limits;
 use bartizan_core::model::configuration::Configuration;
@@ -22,6 +22,12 @@ const SETTINGS: [(&str, &str); 6] = [
     ("down-after-milliseconds", "20000"),
     ("nonsense", "-1"),
 ];
+
+/// Where no server of this world listens.
+fn nowhere() -> Addr {
+    let ip = std::net::Ipv4Addr::new(10, 9, 9, 9);
+    Addr::new(Host::Ip(ip.into()), 6379)
+}
 
 impl World {
     fn group_of(&self, fault: &Fault) -> Option<usize> {
@@ -208,6 +214,13 @@ impl World {
                 epoch: None,
                 candidate: Some(stranger),
             }),
+            4 => {
+                // Whoever believes it asks the others about that address.
+                self.checks.add_addr(nowhere(), group);
+                Command::Publish {
+                    hello: Some(hello(name.clone(), Epoch::new(1000), nowhere())),
+                }
+            }
             _ => Command::Publish {
                 hello: Some(hello(MasterName::new("nobody"), Epoch::new(77), addr)),
             },

@@ -134,7 +134,7 @@ fn draw_faults(mut dice: Dice, params: &Params) -> Vec<Fault> {
     let mut kinds: Vec<Kind> = Kind::ALL
         .iter()
         .copied()
-        .filter(|_| dice.odds(1, 4))
+        .filter(|kind| !kind.is_directed() && dice.odds(1, 4))
         .collect();
     // Something has to take masters away, or nothing is ever elected.
     kinds.push(dice.pick(

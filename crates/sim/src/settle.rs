@@ -134,11 +134,12 @@ impl World {
     }
 
     /// Whether any Sentinel has this replica on its list. One that follows another replica when an
-    /// operator makes all Sentinels forget is in no master's INFO, so nobody can find it again.
+    /// operator makes all Sentinels forget, or when it moves, is in no master's INFO, so nobody can
+    /// find it again.
     fn is_known(&self, group: usize, addr: &Addr) -> bool {
         let port = addr.port.to_string();
         let host = addr.host.to_string();
-        let forgetful = [Kind::Remonitor, Kind::ResetMaster];
+        let forgetful = [Kind::Remonitor, Kind::ResetMaster, Kind::Moved];
         if !self
             .plan
             .faults

@@ -481,6 +481,15 @@ impl World {
             .unwrap_or(self.addresses.len())
     }
 
+    /// A process listens somewhere else.
+    pub(crate) fn rename_node(&mut self, node: Node, old: &Addr, new: Addr) {
+        self.by_addr.remove(old);
+        self.by_addr.insert(new.clone(), node);
+        if let Some(slot) = self.addresses.get_mut(node) {
+            *slot = new;
+        }
+    }
+
     pub(crate) fn addr_of(&self, node: Node) -> Option<Addr> {
         self.addresses.get(node).cloned()
     }

@@ -24,12 +24,13 @@ use std::fmt;
 
 use bartizan_core::addr::Addr;
 use bartizan_core::ids::RunId;
-use bartizan_core::input::Input;
+use bartizan_core::input::{Answer, Input};
 use bartizan_core::model::durable::Durable;
 use bartizan_core::output::Output;
 use bartizan_core::time::Mono;
 
 use crate::disk::Disk;
+use crate::fault::Kind;
 use crate::groups::Groups;
 use crate::host::Brain;
 use crate::net::Node;
@@ -144,6 +145,9 @@ impl Checks {
 
     /// Shows something to all properties. Only the first violation is kept.
     pub fn see(&mut self, scene: &Scene<'_>, seen: &Seen<'_>) {
+        if is_dull(seen) {
+            return;
+        }
         for check in &mut self.all {
             if let Err(text) = check.see(&self.groups, scene, seen)
                 && self.broken.is_none()
@@ -180,15 +184,28 @@ impl Checks {
     }
 }
 
+/// Most of what happens: no property speaks of it.
+const fn is_dull(seen: &Seen<'_>) -> bool {
+    match seen {
+        Seen::Input(input) => matches!(
+            input,
+            Input::Heard { .. }
+                | Input::Answer {
+                    answer: Answer::Pong,
+                    ..
+                }
+        ),
+        Seen::Drained { outputs, timed, .. } => *outputs == 0 && !*timed,
+        Seen::Boot(_) | Seen::Output(..) => false,
+    }
+}
+
 /// The properties that hold in the world of a plan.
 pub fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
     let params = &plan.params;
     let watched = params.masters * (params.replicas + 1) + params.sentinels;
     let mut all: Vec<Box<dyn Check>> = vec![
-        Box::new(votes::Votes::default()),
-        Box::new(monotonic::Monotonic::default()),
         Box::new(promises::Promises::default()),
-        Box::new(durable::Durability::default()),
         Box::new(authority::Authority::default()),
         Box::new(promotion::Promotion::default()),
         Box::new(reconf::Reconf::default()),
@@ -197,8 +214,16 @@ pub fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
         Box::new(bounds::Bounds::new(params.masters, watched)),
         Box::new(events::Events::default()),
     ];
+    // Who is given an old file has forgotten its votes and epochs, and no protocol can help it:
+    // it may vote again in an epoch, and then two may be elected in it.
+    let remembers = !plan.faults.iter().any(|f| f.kind == Kind::OldFile);
+    if remembers {
+        all.push(Box::new(votes::Votes::default()));
+        all.push(Box::new(monotonic::Monotonic::default()));
+        all.push(Box::new(durable::Durability::default()));
+    }
     // What redis-sentinels make of epochs in a mixed fleet is not ours to promise.
-    if params.upstream == 0 {
+    if remembers && params.upstream == 0 {
         all.push(Box::new(leaders::Leaders::default()));
         all.push(Box::new(configuration::OneAddress::default()));
     }

@@ -243,14 +243,12 @@ impl World {
         host.wake_at = None;
         let now = host.clock.mono(at);
         let Some(brain) = &mut host.brain else { return };
-        if brain
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now)
-        {
+        let next = brain.next_deadline();
+        if next.is_some_and(|deadline| deadline <= now) {
             either!(brain, it => it.handle_timeout(now));
             self.drain(h, true);
         } else {
-            self.set_alarm(h);
+            self.set_alarm(h, next);
         }
     }
 
@@ -299,15 +297,12 @@ impl World {
         host.brain = Some(brain);
         match dies {
             Some(ms) => self.crash_for(self.host_node(h), ms, 1),
-            None => self.set_alarm(h),
+            None => self.set_alarm(h, next),
         }
     }
 
-    fn set_alarm(&mut self, h: usize) {
-        let Some(host) = self.hosts.get_mut(h) else {
-            return;
-        };
-        let Some(deadline) = host.brain.as_ref().and_then(Brain::next_deadline) else {
+    fn set_alarm(&mut self, h: usize, next: Option<Mono>) {
+        let Some((host, deadline)) = self.hosts.get_mut(h).zip(next) else {
             return;
         };
         let at = host.clock.when(deadline).max(self.sched.now());

@@ -1,14 +1,17 @@
 //! Applies the faults of the plan to the world, and heals everything at the end.
 
+mod identity;
+mod process;
+
+use std::collections::BTreeMap;
+
 use bartizan_core::output::ReplicaOf;
 
 use crate::fault::{Fault, Kind, Who};
 use crate::host::Armed;
-use crate::msg::Msg;
-use crate::net::{Node, Reach};
-use crate::rand::{Purpose, Stream};
+use crate::net::Node;
 use crate::sched::{At, Ev};
-use crate::server::Data;
+use crate::server::Server;
 use crate::world::{Place, World, count};
 
 /// What is wrong with a process from outside.
@@ -24,6 +27,8 @@ struct Condition {
     touching: u32,
     /// What a restart finds of a server's data.
     data: u64,
+    /// How often it changed its address.
+    moves: u8,
 }
 
 /// The state of the faults.
@@ -33,6 +38,8 @@ pub struct Nemesis {
     under_way: Vec<usize>,
     /// The next server to be promoted dies: for how long, with what left of its data.
     promoted_dies: Option<(u64, u64)>,
+    /// The servers whose place a stranger has taken.
+    displaced: BTreeMap<usize, Box<Server>>,
     /// Operators changed options.
     pub(crate) options_changed: bool,
     /// Everything is healed, and stays so.
@@ -45,6 +52,7 @@ impl Nemesis {
             conditions: vec![Condition::default(); nodes],
             under_way: Vec::new(),
             promoted_dies: None,
+            displaced: BTreeMap::new(),
             options_changed: false,
             over: false,
         }
@@ -177,6 +185,11 @@ impl World {
                 self.refresh_reach(node);
             }
             Kind::Slow => self.net.slow(node, fault.n * 1000),
+            Kind::Trickle => self.net.set_trickle(node, fault.n * 1000),
+            Kind::OldFile | Kind::Moved => {
+                self.crash_for(node, fault.ms, fault.n);
+                self.change_identity(node);
+            }
             Kind::SlowDisk | Kind::FullDisk => self.disk_trouble(node, fault),
             Kind::AimPersist | Kind::AimStand | Kind::AimPromote => {
                 if let Place::Sentinel(h) = self.place(node)
@@ -228,6 +241,7 @@ impl World {
                 self.refresh_reach(node);
             }
             Kind::Slow => self.net.slow(node, 0),
+            Kind::Trickle => self.net.set_trickle(node, 0),
             Kind::SlowDisk | Kind::FullDisk => {
                 if let Place::Sentinel(h) = self.place(node)
                     && let Some(host) = self.hosts.get_mut(h)
@@ -272,6 +286,8 @@ impl World {
             Kind::NoReplication => trouble.no_replication = begins,
             Kind::SlowSync => trouble.slow_sync_ms = if begins { fault.n } else { 0 },
             Kind::Unannounced => server.announced = !begins,
+            Kind::Stranger if begins => self.stranger_comes(s, fault.n),
+            Kind::Stranger => self.stranger_goes(s),
             Kind::Priority if begins => {
                 server.priority = [0, 100, 200].get(count(fault.n)).copied().unwrap_or(100)
             }
@@ -292,147 +308,6 @@ impl World {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// A process dies and comes back after this long. `n` tells what is left of a server's data.
-    pub(crate) fn crash_for(&mut self, node: Node, ms: u64, n: u64) {
-        let now = self.sched.now();
-        let Some(condition) = self.nemesis.condition(node) else {
-            return;
-        };
-        if condition.down {
-            return;
-        }
-        (condition.down, condition.data, condition.touched) = (true, n, now);
-        let silent = condition.unplugged;
-        let place = self.place(node);
-        let life = match place {
-            Place::Sentinel(h) => {
-                let renamed = Stream::new(self.plan.seed, Purpose::Crash)
-                    .of(h as u64)
-                    .odds(now.0, 1, 2);
-                let Some(host) = self.hosts.get_mut(h) else {
-                    return;
-                };
-                host.die(renamed);
-                host.hung_until = At(0);
-                host.life
-            }
-            Place::Server(s) => {
-                let Some(server) = self.servers.get_mut(s) else {
-                    return;
-                };
-                server.up = false;
-                server.hung_until = At(0);
-                server.subscribers.clear();
-                server.attached.clear();
-                server.life
-            }
-            Place::Client(_) | Place::Nowhere => return,
-        };
-        self.trace.world(now, &format!("{place:?} dies"));
-        self.drop_connections(node, silent);
-        self.refresh_reach(node);
-        self.sched.after_ms(ms, Ev::Restart(node, life));
-    }
-
-    /// A process that was down comes back.
-    pub(crate) fn restart(&mut self, node: Node, life: u32) {
-        let now = self.sched.now();
-        let place = self.place(node);
-        let current = match place {
-            Place::Sentinel(h) => self.hosts.get(h).map(|host| host.life),
-            Place::Server(s) => self.servers.get(s).map(|server| server.life),
-            Place::Client(_) | Place::Nowhere => None,
-        };
-        let Some(condition) = self.nemesis.condition(node) else {
-            return;
-        };
-        if current != Some(life) || !condition.down {
-            return;
-        }
-        (condition.down, condition.unplugged, condition.touched) = (false, false, now);
-        let data = match condition.data {
-            0 => Data::Saved,
-            1 => Data::Kept,
-            _ => Data::Empty,
-        };
-        self.trace.world(now, &format!("{place:?} starts"));
-        self.refresh_reach(node);
-        match place {
-            Place::Sentinel(h) => self.boot_host(h, false),
-            Place::Server(s) => self.boot_server(s, data),
-            Place::Client(_) | Place::Nowhere => {}
-        }
-    }
-
-    fn hang(&mut self, node: Node, ms: u64) {
-        let until = self.sched.now().plus_ms(ms);
-        match self.place(node) {
-            Place::Sentinel(h) => {
-                if let Some(host) = self.hosts.get_mut(h) {
-                    host.hung_until = host.hung_until.max(until);
-                }
-            }
-            Place::Server(s) => {
-                if let Some(server) = self.servers.get_mut(s) {
-                    server.hung_until = server.hung_until.max(until);
-                }
-            }
-            Place::Client(_) | Place::Nowhere => {}
-        }
-    }
-
-    fn drop_connections(&mut self, node: Node, silently: bool) {
-        let alive = self.is_up(node);
-        for (conn, side) in self.net.of_node(node) {
-            let Some(found) = self.net.get(conn) else {
-                continue;
-            };
-            let about = (found.kind, found.tag, found.from, found.to);
-            if silently {
-                self.net.vanish(conn, side);
-            } else {
-                self.net.close(&mut self.sched, conn, side);
-            }
-            // A living process hears of its own end at once, unless the machine forgot silently
-            // and only the next retransmission will tell.
-            if alive {
-                self.deliver(conn, side, about, Msg::Fin);
-            }
-        }
-    }
-
-    /// Whether a process runs.
-    pub(crate) fn is_up(&self, node: Node) -> bool {
-        self.nemesis
-            .conditions
-            .get(node)
-            .is_some_and(|condition| !condition.down)
-    }
-
-    fn refresh_reach(&mut self, node: Node) {
-        let Some(condition) = self.nemesis.conditions.get(node) else {
-            return;
-        };
-        let reach = if condition.unplugged || condition.frozen > 0 {
-            Reach::Dark
-        } else if condition.down || condition.rejected > 0 {
-            Reach::Refusing
-        } else {
-            Reach::Listening
-        };
-        self.net.set_reach(&mut self.sched, node, reach);
-    }
-
-    /// The server that has just been promoted was waiting for its death.
-    pub(crate) fn armed_promotion(&mut self, s: usize, to: &ReplicaOf) {
-        if *to == ReplicaOf::NoOne
-            && let Some((ms, n)) = self.nemesis.promoted_dies.take()
-            && let Some(node) = self.servers.get(s).map(|server| server.node)
-        {
-            self.crash_for(node, ms, n);
         }
     }
 
@@ -465,6 +340,7 @@ impl World {
                 self.restart(node, life);
             }
         }
+        self.bring_masters_home();
         self.restore_options();
         self.restore_masters();
     }

@@ -1,0 +1,106 @@
+//! Processes that are not who they were: servers under a new address, strangers at a known one,
+//! Sentinels with an old file.
+
+use bartizan_core::addr::{Addr, Host};
+
+use crate::net::Node;
+use crate::sched::At;
+use crate::server::{Data, Link, Standing};
+use crate::world::{Place, World, address};
+
+impl World {
+    /// A process that is down will come back as somebody else.
+    pub(super) fn change_identity(&mut self, node: Node) {
+        match self.place(node) {
+            Place::Sentinel(h) => {
+                if let Some(host) = self.hosts.get_mut(h) {
+                    host.disk.restore_first();
+                }
+            }
+            Place::Server(s) => {
+                let Some(condition) = self.nemesis.condition(node) else {
+                    return;
+                };
+                condition.moves = condition.moves % 100 + 1;
+                let addr = address(node, self.hosts.len(), condition.moves);
+                self.listen_at(s, addr);
+            }
+            Place::Client(_) | Place::Nowhere => {}
+        }
+    }
+
+    fn listen_at(&mut self, s: usize, addr: Addr) {
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let old = std::mem::replace(&mut server.addr, addr.clone());
+        let (node, group) = (server.node, server.group);
+        let now = self.sched.now();
+        self.trace.server(now, s, &format!("moves to {addr}"));
+        self.rename_node(node, &old, addr.clone());
+        self.groups.add(addr.clone(), group);
+        self.checks.add_addr(addr, group);
+    }
+
+    /// A master under an address that no Sentinel was ever told cannot be found. Whoever is
+    /// one when everything is healed goes back to where people know it.
+    pub(super) fn bring_masters_home(&mut self) {
+        for s in 0..self.servers.len() {
+            let Some(server) = self.servers.get(s) else {
+                continue;
+            };
+            let node = server.node;
+            let home = address(node, self.hosts.len(), 0);
+            if server.addr != home && server.is_master() {
+                self.drop_connections(node, false);
+                self.listen_at(s, home);
+                self.boot_server(s, Data::Kept);
+            }
+        }
+    }
+
+    /// Another cluster's server takes the address of one of ours.
+    pub(super) fn stranger_comes(&mut self, s: usize, n: u64) {
+        let Some(server) = self.servers.get(s).filter(|server| server.up) else {
+            return;
+        };
+        if self.nemesis.displaced.contains_key(&s) {
+            return;
+        }
+        let node = server.node;
+        self.nemesis.displaced.insert(s, Box::new(server.clone()));
+        self.drop_connections(node, false);
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        server.trouble.stranger = true;
+        server.standing = match Host::parse("10.9.9.9") {
+            Some(host) if n == 1 => Standing::Replica {
+                of: Addr::new(host, 6379),
+                link: Link::Down {
+                    since: At(0),
+                    conn: None,
+                },
+            },
+            _ => Standing::Master,
+        };
+        self.boot_server(s, Data::Empty);
+    }
+
+    /// The stranger goes, and who was there before is back.
+    pub(super) fn stranger_goes(&mut self, s: usize) {
+        let Some(displaced) = self.nemesis.displaced.remove(&s) else {
+            return;
+        };
+        self.drop_connections(displaced.node, false);
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        let (life, up) = (server.life, server.up);
+        *server = *displaced;
+        (server.life, server.up) = (life, up);
+        if up {
+            self.boot_server(s, Data::Saved);
+        }
+    }
+}
