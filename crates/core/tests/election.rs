@@ -13,7 +13,9 @@ use bartizan_core::input::Answer;
 use bartizan_core::output::Call;
 use bartizan_core::provide::query::Query;
 use bartizan_core::report::{Ballot, Opinion};
-use bench::{Bench, Disk, MASTER, P1, P2, R1, Vote, events, field, id, name, only};
+use bench::{
+    Bench, Disk, MASTER, P1, P2, R1, Vote, events, field, group, id, name, only, standing,
+};
 
 const TRY: &str = "+try-failover master mymaster 127.0.0.1 6379";
 const ELECTED: &str = "+elected-leader master mymaster 127.0.0.1 6379";
@@ -34,26 +36,6 @@ fn ballot(epoch: u64, n: usize) -> Answer {
     let (epoch, leader) = (bartizan_core::ids::Epoch::new(epoch), id(n));
     let vote = Some(Ballot { epoch, leader });
     Answer::Opinion(Opinion { down: true, vote })
-}
-
-/// Peers that agree that the master is down, whatever they do with their votes.
-fn group(peers: usize, quorum: u32, vote: Vote) -> Bench {
-    let mut bench = Bench::calm(&[R1], peers, quorum);
-    for n in 1..=peers {
-        let peer = bench.host(bench::peer_port(n));
-        peer.says_down = true;
-        peer.vote = vote;
-    }
-    bench.hang(MASTER);
-    bench
-}
-
-/// Our vote is on its way to a slow disk.
-fn standing(peers: usize, quorum: u32, vote: Vote) -> Bench {
-    let mut bench = group(peers, quorum, vote);
-    bench.disk = Disk::Slow;
-    bench.until("persist", 6000);
-    bench
 }
 
 #[test]

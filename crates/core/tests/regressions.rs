@@ -13,27 +13,7 @@ use bartizan_core::input::Input;
 use bartizan_core::output::LinkKind;
 use bartizan_core::provide::command::Command;
 use bartizan_core::time::Span;
-use bench::{Bench, Disk, MASTER, P1, P2, R1, Vote, addr, events, hello, name, only};
-
-/// Peers that agree that the master is down, whatever they do with their votes.
-fn group(peers: usize, quorum: u32, vote: Vote) -> Bench {
-    let mut bench = Bench::calm(&[R1], peers, quorum);
-    for n in 1..=peers {
-        let peer = bench.host(bench::peer_port(n));
-        peer.says_down = true;
-        peer.vote = vote;
-    }
-    bench.hang(MASTER);
-    bench
-}
-
-/// Our vote is on its way to a slow disk.
-fn standing(peers: usize, quorum: u32, vote: Vote) -> Bench {
-    let mut bench = group(peers, quorum, vote);
-    bench.disk = Disk::Slow;
-    bench.until("persist", 6000);
-    bench
-}
+use bench::{Bench, Disk, MASTER, P1, P2, R1, Vote, addr, events, hello, name, only, standing};
 
 #[test]
 fn a_newer_epoch_for_the_same_address_does_not_end_all_attempts() {

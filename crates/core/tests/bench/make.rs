@@ -11,6 +11,8 @@ use bartizan_core::report::Hello;
 use bartizan_core::sentinel::Boot;
 use bartizan_core::time::{Mono, Span};
 
+use super::{Bench, Disk, Vote};
+
 /// Everything listens on this address; the port tells hosts apart.
 pub(crate) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const MASTER: u16 = 6379;
@@ -90,4 +92,24 @@ pub(crate) fn hello(n: usize, current: u64, config: u64, master: u16) -> Hello {
             addr: addr(master),
         },
     }
+}
+
+/// Peers that agree that the master is down, whatever they do with their votes.
+pub(crate) fn group(peers: usize, quorum: u32, vote: Vote) -> Bench {
+    let mut bench = Bench::calm(&[R1], peers, quorum);
+    for n in 1..=peers {
+        let peer = bench.host(peer_port(n));
+        peer.says_down = true;
+        peer.vote = vote;
+    }
+    bench.hang(MASTER);
+    bench
+}
+
+/// Our vote is on its way to a slow disk.
+pub(crate) fn standing(peers: usize, quorum: u32, vote: Vote) -> Bench {
+    let mut bench = group(peers, quorum, vote);
+    bench.disk = Disk::Slow;
+    bench.until("persist", 6000);
+    bench
 }
