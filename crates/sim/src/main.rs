@@ -11,20 +11,27 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bartizan_sim::election::Case;
+use bartizan_sim::hunt::story::Story;
+use bartizan_sim::hunt::varied;
 use bartizan_sim::plan::Plan;
-use bartizan_sim::run::{Batch, Progress, play, run_batch};
+use bartizan_sim::run::{Batch, Outcome, Progress, play, run_batch};
 use bartizan_sim::shrink::shrink;
 use bartizan_sim::world::Stats;
 
 const USAGE: &str = "\
 bartizan-sim run [--seeds A..B] [--minutes N] [--threads N] [--upstream N] [--bytes 0|1]
                  [--all]                                     count violations instead of stopping
-bartizan-sim replay SEED|FILE [--upstream N] [--bytes 0|1]   every line, and the trace twice
-bartizan-sim shrink SEED|FILE                                a smaller plan with the same violation
+bartizan-sim replay SEED|FILE [--upstream N] [--bytes 0|1] [--mutant NAME]
+                                                             every line, and the trace twice
+bartizan-sim shrink SEED|FILE [--tries N] [--mutant NAME]    a smaller plan with the same violation
+bartizan-sim story FILE [--upstream N] [--seeds A..B]        what a fleet went through, seed by seed
 bartizan-sim bench [--seeds A..B]                            virtual seconds a second, one thread
 bartizan-sim election --masters N --lost-within-ms N --delay LOW..HIGH --sentinels N
                       --upstream N --seeds N                 how long a mass failover takes
-bartizan-sim mutants                                         (feature `mutants`) finds every one
+bartizan-sim mutants [--only NAME] [--from SEED]             finds every deliberate bug of the core
+bartizan-sim plan SEED [--of MUTANT]                         the plan of a seed, or of a hunt
+
+--mutant, mutants and --of need the feature `mutants`.
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +43,8 @@ fn main() -> ExitCode {
         Some("shrink") => make_small(args),
         Some("bench") => bench(args),
         Some("election") => election(args),
+        Some("story") => story(args),
+        Some("plan") => show_plan(args),
         #[cfg(feature = "mutants")]
         Some("mutants") => mutants(args),
         _ => Err(USAGE.to_owned()),
@@ -100,6 +109,46 @@ impl Args<'_> {
             .min(plan.params.sentinels);
         plan.params.bytes = self.number("--bytes", plan.params.bytes)?;
         Ok(plan)
+    }
+}
+
+/// The deliberate bug that `--mutant` names, if any.
+#[derive(Clone, Copy)]
+struct Infection {
+    #[cfg(feature = "mutants")]
+    mutant: Option<bartizan_core::mutant::Mutant>,
+}
+
+impl Infection {
+    fn play(self, plan: &Plan, aloud: bool) -> Outcome {
+        #[cfg(feature = "mutants")]
+        if let Some(mutant) = self.mutant {
+            return bartizan_sim::hunt::quarry::play_with(plan, mutant, aloud);
+        }
+        play(plan, aloud)
+    }
+}
+
+impl Args<'_> {
+    #[cfg(feature = "mutants")]
+    fn mutant(&self) -> Result<Infection, String> {
+        use bartizan_core::mutant::Mutant;
+        let Some(name) = self.text("--mutant") else {
+            return Ok(Infection { mutant: None });
+        };
+        let found = Mutant::ALL.iter().find(|mutant| mutant.name() == name);
+        let mutant = found.ok_or_else(|| format!("no deliberate bug is called {name}\n"))?;
+        Ok(Infection {
+            mutant: Some(*mutant),
+        })
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    fn mutant(&self) -> Result<Infection, String> {
+        if self.has("--mutant") {
+            return Err("--mutant needs the feature `mutants`\n".to_owned());
+        }
+        Ok(Infection {})
     }
 }
 
@@ -201,8 +250,9 @@ fn faults(stats: &Stats) -> String {
 
 fn replay(args: Args<'_>) -> Result<ExitCode, String> {
     let plan = args.plan()?;
-    let outcome = play(&plan, true);
-    let again = play(&plan, false);
+    let mutant = args.mutant()?;
+    let outcome = mutant.play(&plan, true);
+    let again = mutant.play(&plan, false);
     println!("{}", outcome.report());
     if outcome.violation.is_none() {
         println!("{}\n# plan\n{plan}", outcome.tail);
@@ -225,7 +275,7 @@ fn replay(args: Args<'_>) -> Result<ExitCode, String> {
 fn bench(args: Args<'_>) -> Result<ExitCode, String> {
     let (from, to) = args.range("--seeds", (0, 40))?;
     let mut stats = Stats::default();
-    let started = Instant::now();
+    let (started, worked) = (Instant::now(), cpu_seconds());
     for seed in from..to {
         let mut plan = args.adjust(Plan::from_seed(seed))?;
         (
@@ -234,30 +284,50 @@ fn bench(args: Args<'_>) -> Result<ExitCode, String> {
             plan.params.replicas,
         ) = (3, 1, 2);
         (plan.params.quorum, plan.params.faults_ms) = (2, 900_000);
+        plan.params.bytes = args.number("--bytes", 0)?;
         stats.add(&play(&plan, false).stats);
     }
     let wall = started.elapsed().as_secs_f64();
+    let cpu = cpu_seconds()
+        .zip(worked)
+        .map_or(wall, |(now, then)| now - then);
+    let virtual_s = stats.virtual_us as f64 / 1e6;
     println!(
-        "{:.0} virtual seconds a second ({} seeds, {:.1} s), {:.0} events a second, {:.0} events a virtual second",
-        stats.virtual_us as f64 / 1e6 / wall,
+        "{:.0} virtual seconds a second of the processor, {:.0} a second of the clock \
+         ({} seeds, {cpu:.1} s, {wall:.1} s), {:.0} events a virtual second",
+        virtual_s / cpu,
+        virtual_s / wall,
         to - from,
-        wall,
-        stats.events as f64 / wall,
-        stats.events as f64 / (stats.virtual_us as f64 / 1e6),
+        stats.events as f64 / virtual_s,
     );
     Ok(ExitCode::SUCCESS)
 }
 
+/// How long this thread has run on a processor, where Linux tells; other work on the machine
+/// does not count.
+fn cpu_seconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let ns: u64 = text.split(' ').next()?.parse().ok()?;
+    Some(ns as f64 / 1e9)
+}
+
 fn make_small(args: Args<'_>) -> Result<ExitCode, String> {
     let plan = args.plan()?;
-    let mut fewest = usize::MAX;
-    let mut told = |plan: &Plan| {
-        if plan.faults.len() < fewest {
-            fewest = plan.faults.len();
-            println!("{fewest} faults");
-        }
+    let mutant = args.mutant()?;
+    let most = args.number("--tries", 1000)?;
+    let started = Instant::now();
+    let mut told = |plan: &Plan, tries: u64| {
+        println!(
+            "{tries:>5} plans, {:>5.1} s: {} faults, {} Sentinels, {} servers, {} ms of faults",
+            started.elapsed().as_secs_f64(),
+            plan.faults.len(),
+            plan.params.sentinels,
+            plan.params.masters * plan.servers_per_group(),
+            plan.params.faults_ms,
+        );
     };
-    let Some(small) = shrink(&plan, &mut told) else {
+    let player = |plan: &Plan| mutant.play(plan, false);
+    let Some(small) = shrink(&plan, most, &player, &mut told) else {
         println!("seed {}: nothing falls", plan.seed);
         return Ok(ExitCode::SUCCESS);
     };
@@ -285,6 +355,38 @@ fn election(args: Args<'_>) -> Result<ExitCode, String> {
         "{case:?}\n{waits}\n{:.1} s",
         started.elapsed().as_secs_f64()
     );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The plan of a seed, for a file.
+fn show_plan(args: Args<'_>) -> Result<ExitCode, String> {
+    #[cfg(feature = "mutants")]
+    if let Some(name) = args.text("--of") {
+        let seed = args
+            .0
+            .get(1)
+            .and_then(|word| word.parse().ok())
+            .ok_or(USAGE)?;
+        let all = bartizan_sim::hunt::quarry::all();
+        let quarry = all.iter().find(|quarry| quarry.mutant.name() == name);
+        print!("{}", quarry.ok_or(USAGE)?.plan(seed)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    print!("{}", args.plan()?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a fleet went through under variations of a plan.
+fn story(args: Args<'_>) -> Result<ExitCode, String> {
+    let plan = args.plan()?;
+    let (from, to) = args.range("--seeds", (0, 1))?;
+    for seed in from..to {
+        let story = Story::of(&varied(&plan, seed));
+        if to - from == 1 {
+            println!("{}", story.text);
+        }
+        println!("seed {seed}: {story}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

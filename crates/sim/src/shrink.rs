@@ -4,7 +4,7 @@
 use crate::fault::{Fault, Who};
 use crate::params::Params;
 use crate::plan::Plan;
-use crate::run::{Outcome, play};
+use crate::run::Outcome;
 
 /// A plan that was made small.
 #[derive(Debug)]
@@ -37,24 +37,33 @@ impl Shrunk {
     }
 }
 
-/// Shrinks a plan that violates a property; `None` when it violates nothing. `told` hears of
-/// every step forward.
-pub fn shrink(plan: &Plan, told: &mut dyn FnMut(&Plan)) -> Option<Shrunk> {
-    let outcome = play(plan, false);
+/// Shrinks a plan that violates a property, with at most this many plans played by `player`;
+/// `None` when it violates nothing. `told` hears of every step forward, with the number of plans
+/// played so far.
+pub fn shrink(
+    plan: &Plan,
+    most: u64,
+    player: &dyn Fn(&Plan) -> Outcome,
+    told: &mut dyn FnMut(&Plan, u64),
+) -> Option<Shrunk> {
+    let outcome = player(plan);
     let property = outcome.violation.as_ref()?.property;
     let mut search = Search {
         best: outcome,
         property,
         tries: 1,
+        most,
+        player,
         told,
     };
+    search.cut_after_the_fall();
     // What makes the plan smaller may make room for more of the other.
     loop {
         let before = search.best.plan.clone();
         search.fewer_faults();
         search.smaller_params();
         search.smaller_faults();
-        if search.best.plan == before {
+        if search.best.plan == before || search.tries >= most {
             break;
         }
     }
@@ -68,26 +77,47 @@ struct Search<'a> {
     best: Outcome,
     property: &'static str,
     tries: u64,
-    told: &'a mut dyn FnMut(&Plan),
+    most: u64,
+    player: &'a dyn Fn(&Plan) -> Outcome,
+    told: &'a mut dyn FnMut(&Plan, u64),
 }
 
 impl Search<'_> {
     /// Plays a plan, and keeps it when the same property falls.
     fn keeps(&mut self, plan: Plan) -> bool {
-        if plan == self.best.plan {
+        if plan == self.best.plan || self.tries >= self.most {
             return false;
         }
         self.tries += 1;
-        let outcome = play(&plan, false);
+        let outcome = (self.player)(&plan);
         let same = outcome
             .violation
             .as_ref()
             .is_some_and(|violation| violation.property == self.property);
         if same {
             self.best = outcome;
-            (self.told)(&self.best.plan);
+            (self.told)(&self.best.plan, self.tries);
         }
         same
+    }
+
+    /// Faults that begin after the property fell did nothing, and a shorter run plays quicker.
+    fn cut_after_the_fall(&mut self) {
+        let Some(fell_ms) = self
+            .best
+            .violation
+            .as_ref()
+            .map(|fell| fell.at.0 / 1000 + 1)
+        else {
+            return;
+        };
+        let mut plan = self.best.plan.clone();
+        plan.faults.retain(|fault| fault.at_ms <= fell_ms);
+        self.keeps(plan);
+        let mut plan = self.best.plan.clone();
+        let needed = fell_ms.saturating_sub(plan.params.warmup_ms);
+        plan.params.faults_ms = plan.params.faults_ms.min(needed.max(1000));
+        self.keeps(plan);
     }
 
     /// Takes out faults, many at a time at first (ddmin).

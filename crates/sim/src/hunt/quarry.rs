@@ -53,13 +53,13 @@ fn quarry(mutant: Mutant) -> Quarry {
         Mutant::IgnoreParallelSyncs => (10, Directed(LOST_FOR_GOOD)),
         Mutant::ActInTilt => (60, Swarm),
         Mutant::StaleOpinions => (20, Directed(HICCUP)),
-        Mutant::EpochDown => (20, Swarm),
+        Mutant::EpochDown => (10, Directed(ONE_SLEEPS)),
         Mutant::ConfigurationBeforeDisk => (40, Swarm),
         Mutant::SwitchTwice => (20, Swarm),
         Mutant::PromoteWithoutElection => (20, Swarm),
         Mutant::NoRetry => (10, Directed(ALL_ALONE)),
         Mutant::NoHello => (40, Directed(LOST_IN_TIME)),
-        Mutant::NeverRepoint => (10, Directed(LOST_FOR_GOOD)),
+        Mutant::NeverRepoint => (10, Directed(LOST_BY_ONE)),
         Mutant::BelieveAnyEpoch => (10, Directed(LIED_TO)),
     };
     Quarry {
@@ -73,6 +73,15 @@ fn quarry(mutant: Mutant) -> Quarry {
 /// long before anybody could put strays right.
 const LOST_FOR_GOOD: &str = "
     param replicas 3
+    param faults_ms 60000
+    param right_by_ms 24000
+    fault 16000 unplug 60000 0 r0
+";
+
+/// The same with one Sentinel, since any other would put the replicas right instead.
+const LOST_BY_ONE: &str = "
+    param sentinels 1
+    param quorum 1
     param faults_ms 60000
     param right_by_ms 24000
     fault 16000 unplug 60000 0 r0
@@ -97,6 +106,13 @@ const LOST_AND_BACK: &str = "
 const TWO_OPERATORS: &str = "
     param faults_ms 30000
     fault 20000 failover 0 0 s0 s1 r0
+";
+
+/// One Sentinel misses a failover and comes back with an older epoch.
+const ONE_SLEEPS: &str = "
+    param faults_ms 60000
+    fault 16000 crash 15000 0 s2
+    fault 18000 unplug 60000 0 r0
 ";
 
 /// A replica that must not be promoted, known as such before the master dies.
@@ -161,7 +177,7 @@ impl Quarry {
     pub fn hunt(&self, from: u64) -> Result<Option<(u64, Outcome)>, String> {
         for tried in 0..self.seeds {
             let plan = self.plan(from + tried)?;
-            let outcome = play_with(&plan, self.mutant);
+            let outcome = play_with(&plan, self.mutant, false);
             if outcome.violation.is_some() && play(&plan, false).violation.is_none() {
                 return Ok(Some((tried + 1, outcome)));
             }
@@ -170,10 +186,10 @@ impl Quarry {
     }
 }
 
-/// Plays a plan with a deliberate bug in every core.
-pub fn play_with(plan: &Plan, mutant: Mutant) -> Outcome {
-    let world = World::new(plan.clone(), false).with_mutant(Some(mutant));
-    play_in(world, plan, 120)
+/// Plays a plan with a deliberate bug in every core. `aloud` keeps the whole history.
+pub fn play_with(plan: &Plan, mutant: Mutant, aloud: bool) -> Outcome {
+    let world = World::new(plan.clone(), aloud).with_mutant(Some(mutant));
+    play_in(world, plan, if aloud { usize::MAX } else { 120 })
 }
 
 /// The swarm's plan of a seed, made small so that many can be played: one group, a minute of

@@ -2,6 +2,7 @@
 //! answer, and from what servers are. The hazards of redis-sentinel are stated in these words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use bartizan_core::addr::Addr;
 use bartizan_core::provide::query::Query;
@@ -48,9 +49,11 @@ pub struct Story {
     pub alone_ms: u64,
     /// Addresses that were told by some, never by a majority, and then given up.
     pub overruled: BTreeSet<Addr>,
-    /// From the first fault to the moment since which all live Sentinels name one master that is
-    /// up and says so, in milliseconds; `None` when that did not come by the end of the faults.
+    /// From the last fault of the plan to the moment when all live Sentinels first name another
+    /// master than at first, one that is up and says so, in milliseconds.
     pub replaced_after_ms: Option<u64>,
+    /// Whether all live Sentinels name one master, up and saying so, when the faults end.
+    pub agreed_at_end: bool,
     /// Which Sentinels died.
     pub died: BTreeSet<usize>,
     /// Writes acknowledged to applications, and how many of them the last master lacks.
@@ -100,6 +103,46 @@ impl Story {
     }
 }
 
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "elected")?;
+        for won in &self.won {
+            let Won {
+                at,
+                host,
+                group,
+                epoch,
+            } = won;
+            write!(f, " s{host}/m{group}/e{epoch}@{at}")?;
+        }
+        if let Some(epoch) = self.two_leaders() {
+            write!(f, "; TWO LEADERS in epoch {epoch}")?;
+        }
+        for (group, epoch) in &self.two_addresses {
+            write!(f, "; TWO ADDRESSES of m{group} in epoch {epoch}")?;
+        }
+        if !self.below_quorum.is_empty() {
+            write!(f, "; {} elections BELOW QUORUM", self.below_quorum.len())?;
+        }
+        write!(
+            f,
+            "; disagreed {} ms, circle {} ms, told alone {} ms, overruled {:?}, replaced after \
+             {:?} ms, agreed at the end: {}, {} writes, {} lost",
+            self.disagreed_ms,
+            self.circle_ms,
+            self.alone_ms,
+            self.overruled,
+            self.replaced_after_ms,
+            self.agreed_at_end,
+            self.acknowledged,
+            self.lost,
+        )?;
+        self.violation
+            .iter()
+            .try_for_each(|violation| write!(f, "; VIOLATED {violation}"))
+    }
+}
+
 /// Since when something has been so, and for how long at most.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spell {
@@ -121,7 +164,7 @@ impl Spell {
 #[derive(Debug, Default)]
 struct Teller {
     story: Story,
-    /// When the first fault began, in milliseconds.
+    /// When the last fault began, in milliseconds.
     began: u64,
     looked: At,
     told: BTreeMap<(usize, u64), Addr>,
@@ -130,7 +173,7 @@ struct Teller {
     disagreed: Spell,
     circle: Spell,
     alone: Spell,
-    replaced: Spell,
+    first: BTreeMap<usize, Addr>,
 }
 
 impl Teller {
@@ -193,7 +236,15 @@ impl Teller {
             && votes
                 .keys()
                 .all(|addr| mine().any(|s| s.addr == **addr && s.is_master()));
-        self.replaced.note(now, one && now > At::ms(self.began));
+        self.story.agreed_at_end = one;
+        let Some(addr) = votes.keys().next().map(|addr| (*addr).clone()) else {
+            return;
+        };
+        let first = self.first.entry(group).or_insert_with(|| addr.clone());
+        if one && *first != addr && self.story.replaced_after_ms.is_none() {
+            let now_ms = now.0 / 1000;
+            self.story.replaced_after_ms = Some(now_ms.saturating_sub(self.began));
+        }
     }
 
     fn finish(mut self, params: &crate::params::Params) -> Story {
@@ -202,8 +253,6 @@ impl Teller {
         story.disagreed_ms = ms(self.disagreed);
         story.circle_ms = ms(self.circle);
         story.alone_ms = ms(self.alone);
-        let since = self.replaced.since.map(|since| since.0 / 1000);
-        story.replaced_after_ms = since.map(|since| since.saturating_sub(self.began));
         story.overruled = self
             .by_some
             .difference(&self.by_majority)
@@ -292,8 +341,9 @@ impl Reader {
                     self.alone.remove(&(host, group()?));
                 }
             }
-            "-odown" => {
-                self.alone.remove(&(host, group()?));
+            "+switch-master" => {
+                let group = word(0)?.strip_prefix('m')?.parse().ok()?;
+                self.alone.remove(&(host, group));
             }
             "+try-failover" => {
                 let epoch = self.epochs.get(&host).copied().unwrap_or(0);
