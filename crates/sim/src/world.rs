@@ -1,22 +1,13 @@
 //! One world: Sentinels, servers, applications and a network, on one heap of events.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use bartizan_core::addr::{Addr, Host as HostName};
-use bartizan_core::ids::{Epoch, Quorum, RunId};
+use bartizan_core::addr::Addr;
 use bartizan_core::input::LinkError;
-use bartizan_core::model::configuration::Configuration;
-use bartizan_core::model::durable::{Durable, MasterState};
-use bartizan_core::notify::event::EventKind;
-use bartizan_core::provide::options::{GlobalOptions, MasterOptions, Periods};
-use bartizan_core::time::Span;
 
 use crate::checks::{Checks, Violation};
 use crate::client::Client;
-use crate::clock::Clock;
-use crate::disk::Disk;
 use crate::election::Election;
 use crate::groups::Groups;
 use crate::host::Host;
@@ -24,67 +15,15 @@ use crate::msg::Msg;
 use crate::nemesis::Nemesis;
 use crate::net::{Attempt, ConnId, Kind, Net, Node, Side, Weather};
 use crate::params::Params;
+use crate::people::address;
 use crate::plan::Plan;
-use crate::rand::{Purpose, Stream, id_bytes};
+use crate::rand::{Purpose, Stream};
 use crate::replication::ReplId;
 use crate::sched::{At, Ev, Sched};
-use crate::server::{Link, Server, Standing};
+use crate::server::Server;
 use crate::settle::Settling;
+pub use crate::stats::Stats;
 use crate::trace::Trace;
-
-/// Figures of a run.
-#[derive(Clone, Debug, Default)]
-pub struct Stats {
-    /// Events taken from the heap.
-    pub events: u64,
-    /// Outputs of all Sentinels.
-    pub outputs: u64,
-    /// Failovers that promoted a replica.
-    pub failovers: u64,
-    /// Times somebody stood for election.
-    pub elections: u64,
-    /// Full resyncs.
-    pub full_syncs: u64,
-    /// Partial resyncs.
-    pub partial_syncs: u64,
-    /// Writes acknowledged to applications.
-    pub acknowledged: u64,
-    /// Of them, those that the last master does not have.
-    pub lost: u64,
-    /// The longest time that an application could not write, in milliseconds.
-    pub longest_gap_ms: u64,
-    /// Virtual time, in microseconds.
-    pub virtual_us: u64,
-    /// Faults injected, by kind.
-    pub faults: BTreeMap<&'static str, u64>,
-}
-
-impl Stats {
-    pub(crate) const fn count_event(&mut self, kind: EventKind) {
-        match kind {
-            EventKind::PromotedSlave => self.failovers += 1,
-            EventKind::TryFailover => self.elections += 1,
-            _ => {}
-        }
-    }
-
-    /// Adds the figures of another run.
-    pub fn add(&mut self, other: &Self) {
-        self.events += other.events;
-        self.outputs += other.outputs;
-        self.failovers += other.failovers;
-        self.elections += other.elections;
-        self.full_syncs += other.full_syncs;
-        self.partial_syncs += other.partial_syncs;
-        self.acknowledged += other.acknowledged;
-        self.lost += other.lost;
-        self.longest_gap_ms = self.longest_gap_ms.max(other.longest_gap_ms);
-        self.virtual_us += other.virtual_us;
-        for (kind, count) in &other.faults {
-            *self.faults.entry(kind).or_default() += count;
-        }
-    }
-}
 
 /// What a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,103 +122,6 @@ impl World {
     pub fn with_mutant(mut self, mutant: Mutant) -> Self {
         self.mutant = mutant;
         self
-    }
-
-    fn people(&mut self, per_group: usize) {
-        let (hosts, seed) = (count(self.plan.params.sentinels), self.plan.seed);
-        let ids = Stream::new(seed, Purpose::Ids);
-        let nowhere = self.addresses.len();
-        self.net
-            .set_reach(&mut self.sched, nowhere, crate::net::Reach::Dark);
-        for h in 0..hosts {
-            let host = self.new_host(
-                h,
-                RunId::from_random(id_bytes(ids.of(2 << 32 | h as u64), 0)),
-            );
-            self.hosts.push(host);
-        }
-        for (s, addr) in self
-            .addresses
-            .iter()
-            .skip(hosts)
-            .take(self.groups.len() * per_group)
-            .enumerate()
-        {
-            let run_id = RunId::from_random(id_bytes(ids.of(1 << 32 | s as u64), 0));
-            let master = self.addresses.get(hosts + s - s % per_group);
-            let standing = match master {
-                Some(master) if s % per_group > 0 => Standing::Replica {
-                    of: master.clone(),
-                    link: Link::Down {
-                        since: At(0),
-                        conn: None,
-                    },
-                },
-                _ => Standing::Master,
-            };
-            let mut server = Server::new(hosts + s, s / per_group, addr.clone(), run_id, standing);
-            server.min_replicas = count(self.plan.params.min_replicas);
-            self.servers.push(server);
-        }
-        for c in 0..count(self.plan.params.clients) {
-            let node = hosts + self.servers.len() + c;
-            self.clients
-                .push(Client::new(node, c % self.groups.len().max(1)));
-        }
-    }
-
-    fn new_host(&self, h: usize, id: RunId) -> Host {
-        let params = &self.plan.params;
-        let draws = Stream::new(self.plan.seed, Purpose::Clock).of(h as u64);
-        let drift = params.drift_ppm.min(500_000);
-        let rate = draws.range(1, 1_000_000 - drift, 1_000_001 + drift);
-        let clock = Clock::new(draws.range(0, 0, 1 << 32), rate);
-        let file = self.first_file(id);
-        let disk = if self.bytes {
-            Disk::of_text(file)
-        } else {
-            Disk::new(file)
-        };
-        let addr = address(h, count(params.sentinels), 0);
-        let ip = addr.host.ip().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let mut host = Host::new(h, id, addr, ip, clock, disk);
-        host.ours = h as u64 + params.upstream < params.sentinels;
-        host
-    }
-
-    /// The file that an operator writes: the masters, and nothing learnt.
-    fn first_file(&self, my_id: RunId) -> Durable {
-        let params = &self.plan.params;
-        let periods = Periods::default();
-        let quorum = u32::try_from(params.quorum).ok().and_then(Quorum::new);
-        let mut options = MasterOptions::new(quorum.unwrap_or(ONE), &periods);
-        options.down_after = Span::ms(params.down_after_ms);
-        options.failover_timeout = Span::ms(params.failover_timeout_ms);
-        options.parallel_syncs = u32::try_from(params.parallel_syncs).unwrap_or(1);
-        let (hosts, per_group) = (count(params.sentinels), count(params.replicas + 1));
-        let state = |g: usize| {
-            Some(MasterState {
-                name: self.groups.name(g)?.clone(),
-                configuration: Configuration {
-                    epoch: Epoch::ZERO,
-                    addr: self.addresses.get(hosts + g * per_group)?.clone(),
-                },
-                options: options.clone(),
-                voted_epoch: Epoch::ZERO,
-                replicas: Vec::new(),
-                sentinels: Vec::new(),
-            })
-        };
-        let mut masters: Vec<_> = (0..self.groups.len()).filter_map(state).collect();
-        masters.sort_by(|a, b| a.name.cmp(&b.name));
-        let global = GlobalOptions::default();
-        Durable {
-            my_id,
-            current_epoch: Epoch::ZERO,
-            options: global,
-            periods,
-            masters,
-        }
     }
 
     /// Starts everybody.
@@ -511,19 +353,4 @@ impl World {
         self.ids += 1;
         ReplId(self.ids)
     }
-}
-
-/// A quorum of one.
-pub(crate) const ONE: Quorum = match Quorum::new(1) {
-    Some(quorum) => quorum,
-    None => unreachable!(),
-};
-
-/// Where a process listens after it has moved `moves` times.
-pub(crate) fn address(node: Node, hosts: usize, moves: u8) -> Addr {
-    let octet = |n: usize| u8::try_from(n % 250).unwrap_or(0);
-    let (net, port) = if node < hosts { (1, 26379) } else { (2, 6379) };
-    let n = if node < hosts { node } else { node - hosts };
-    let ip = Ipv4Addr::new(10, net + moves * 2, octet(n / 250), octet(n) + 1);
-    Addr::new(HostName::Ip(IpAddr::V4(ip)), port)
 }

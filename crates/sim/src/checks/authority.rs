@@ -105,6 +105,13 @@ impl Authority {
                 self.peers.remove(&key);
                 self.opinions.remove(&key);
             }
+            // In force at once, and on its way to the disk.
+            EventKind::Set => {
+                let quorum = payload.split_once(" quorum ").map(|(_, quorum)| quorum);
+                if let Some(quorum) = quorum.and_then(|quorum| quorum.parse().ok()) {
+                    self.quorum.insert(key, quorum);
+                }
+            }
             EventKind::Odown => return self.quorum_holds(key),
             EventKind::ElectedLeader => return self.majority_holds(key),
             EventKind::SwitchMaster => {

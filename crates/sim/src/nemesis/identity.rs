@@ -4,9 +4,10 @@
 use bartizan_core::addr::{Addr, Host};
 
 use crate::net::Node;
+use crate::people::address;
 use crate::sched::At;
 use crate::server::{Data, Link, Standing};
-use crate::world::{Place, World, address};
+use crate::world::{Place, World};
 
 impl World {
     /// A process that is down will come back as somebody else.

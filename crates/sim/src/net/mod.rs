@@ -2,8 +2,11 @@
 //! breaks. A cut stalls what is under way; healing delivers it late, in a burst; TCP loses
 //! patience after a while and resets.
 
-use std::collections::VecDeque;
+mod conn;
 
+pub use self::conn::{Attempt, Conn, ConnId, Kind, Side};
+
+use self::conn::{Lane, State};
 use crate::codec::Ends;
 use crate::msg::Msg;
 use crate::rand::{Purpose, Stream};
@@ -14,110 +17,6 @@ const LONGEST_TRICKLE_US: u64 = 3_000_000;
 
 /// A process that can be reached: Sentinels first, then servers, then clients.
 pub type Node = usize;
-
-/// A connection; the generation tells it from a later one in the same slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConnId {
-    slot: usize,
-    generation: u32,
-}
-
-/// An end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Who opened it.
-    Near,
-    /// Who was called.
-    Far,
-}
-
-impl Side {
-    /// The other end.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Near => Self::Far,
-            Self::Far => Self::Near,
-        }
-    }
-}
-
-/// What a connection carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A Sentinel's calls.
-    Command,
-    /// A Sentinel's subscription.
-    PubSub,
-    /// A replica's link to its master.
-    Replication,
-    /// An application's link to a server.
-    Client,
-    /// An application's question to a Sentinel.
-    Query,
-}
-
-/// How an attempt to connect ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
-    /// It stands.
-    Up,
-    /// Nobody listens.
-    Refused,
-    /// Nobody answered for minutes.
-    TimedOut,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Opening,
-    Open,
-}
-
-/// One direction: towards the side that it is named after.
-#[derive(Debug, Default)]
-struct Lane {
-    moving: VecDeque<Msg>,
-    stalled: VecDeque<Msg>,
-    stalled_since: At,
-    last: At,
-    /// The receiving end has forgotten the connection without telling anyone.
-    gone: bool,
-}
-
-/// A connection.
-#[derive(Debug)]
-pub struct Conn {
-    /// Who opened it.
-    pub from: Node,
-    /// Who was called.
-    pub to: Node,
-    /// What it carries.
-    pub kind: Kind,
-    /// Whatever its opener wants to remember: a Sentinel's link id, a client's number.
-    pub tag: u64,
-    state: State,
-    lanes: [Lane; 2],
-    ends: Ends,
-}
-
-impl Conn {
-    fn lane(&mut self, towards: Side) -> &mut Lane {
-        let [near, far] = &mut self.lanes;
-        match towards {
-            Side::Near => near,
-            Side::Far => far,
-        }
-    }
-
-    /// The process at this end.
-    pub const fn node(&self, side: Side) -> Node {
-        match side {
-            Side::Near => self.from,
-            Side::Far => self.to,
-        }
-    }
-}
 
 /// Whether a process can be reached at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -526,63 +425,4 @@ impl Net {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn still() -> Weather {
-        Weather {
-            delay_low_us: 1000,
-            delay_high_us: 9000,
-            outlier_of: 4,
-            patience_us: 60_000_000,
-        }
-    }
-
-    fn connected() -> (Net, Sched, ConnId) {
-        let (mut net, mut sched) = (Net::new(1, still(), 2), Sched::default());
-        let id = net.open(&mut sched, 0, 1, Kind::Client, 0);
-        sched.pop();
-        assert_eq!(net.opened(&mut sched, id), Some(Attempt::Up));
-        (net, sched, id)
-    }
-
-    fn arrivals(net: &mut Net, sched: &mut Sched) -> Vec<u64> {
-        let mut seen = Vec::new();
-        while let Some((_, ev)) = sched.pop() {
-            if let Ev::Arrive(id, side) = ev
-                && let Some(Msg::Write(n)) = net.arrive(id, side)
-            {
-                seen.push(n);
-            }
-        }
-        seen
-    }
-
-    #[test]
-    fn messages_of_one_direction_never_overtake_each_other() {
-        let (mut net, mut sched, id) = connected();
-        for n in 0..50 {
-            net.send(&mut sched, id, Side::Far, Msg::Write(n));
-        }
-        assert_eq!(arrivals(&mut net, &mut sched), (0..50).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_cut_stalls_and_healing_delivers_late_in_order() {
-        let (mut net, mut sched, id) = connected();
-        net.send(&mut sched, id, Side::Far, Msg::Write(1));
-        net.cut(7, vec![0], vec![1]);
-        net.send(&mut sched, id, Side::Far, Msg::Write(2));
-        net.mend(&mut sched, 7);
-        net.send(&mut sched, id, Side::Far, Msg::Write(3));
-        assert_eq!(arrivals(&mut net, &mut sched), [1, 2, 3]);
-    }
-
-    #[test]
-    fn a_connection_to_a_process_that_is_gone_is_refused() {
-        let (mut net, mut sched) = (Net::new(1, still(), 2), Sched::default());
-        net.set_reach(&mut sched, 1, Reach::Refusing);
-        let id = net.open(&mut sched, 0, 1, Kind::Client, 0);
-        assert_eq!(net.opened(&mut sched, id), Some(Attempt::Refused));
-    }
-}
+mod tests;
