@@ -247,6 +247,17 @@ fn failover_goes_on_by_the_operators_word_where_nobody_can_vote() {
 }
 
 #[test]
+fn failover_without_votes_takes_an_epoch_that_no_election_meets() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.kill(P1);
+    bench.kill(P2);
+    failover(&mut bench);
+    bench.until("+switch-master", 3000);
+    let epoch = bench.on_disk().configuration.epoch.get();
+    assert!((1 << 16..1 << 25).contains(&epoch), "{epoch}");
+}
+
+#[test]
 fn failover_does_not_go_against_votes_for_somebody_else() {
     let mut bench = Bench::calm(&[R1, R2], 2, 2);
     for port in [P1, P2] {

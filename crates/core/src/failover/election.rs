@@ -53,6 +53,7 @@ impl Master {
             since: cx.now,
             cause,
             asking: false,
+            alone: false,
         });
         self.refresh_replicas();
         if cx.is_mutant(Mutant::StandBeforeDisk) {
@@ -63,6 +64,28 @@ impl Master {
                 epoch,
             });
         }
+    }
+
+    /// Nobody can be asked, and an operator wants it all the same. What the others do meanwhile
+    /// is unknown, so the epoch is one that they cannot reach by their own steps, drawn from so
+    /// many that no two operators draw the same: when they meet again, one configuration is newer.
+    fn stand_alone(&mut self, cx: &mut Ctx) {
+        const OUT_OF_REACH: u64 = 1 << 16;
+        const CHOICES: u64 = 1 << 24;
+        let leap = OUT_OF_REACH + cx.rng.below(CHOICES);
+        let epoch = Epoch::new(cx.epochs.current.get().saturating_add(leap));
+        cx.raise_epoch(epoch);
+        let me = cx.me;
+        self.cast_vote(cx, epoch, me);
+        if let Failover::Standing(standing) = &mut self.failover {
+            standing.epoch = epoch;
+            standing.asking = false;
+            standing.alone = true;
+        }
+        cx.gate.hold(Promise::Stand {
+            master: self.name.clone(),
+            epoch,
+        });
     }
 
     /// Our vote and epoch are on disk: ask for the others.
@@ -110,6 +133,7 @@ impl Master {
             return;
         };
         let (epoch, since, cause) = (standing.epoch, standing.since, standing.cause);
+        let alone = standing.alone;
         if !standing.asking {
             return;
         }
@@ -140,7 +164,7 @@ impl Master {
             })
             .count();
         let over = cx.now.since(since) >= self.round_length(cx);
-        if votes + open >= self.votes_needed(cx) && !over {
+        if votes + open >= self.votes_needed(cx) && !over && !alone {
             return;
         }
         // An operator's word stands in for votes that nobody can give; not against the word of a
@@ -154,16 +178,18 @@ impl Master {
                 });
             peer.answered_epoch == epoch && !granted
         });
-        if cause == Cause::Operator && !refused {
-            self.elected(
-                cx,
-                Mandate {
-                    elected: false,
-                    ..mandate
-                },
-            );
-        } else {
-            self.lose_round(cx);
+        match cause {
+            Cause::Operator if !refused && alone => {
+                self.elected(
+                    cx,
+                    Mandate {
+                        elected: false,
+                        ..mandate
+                    },
+                );
+            }
+            Cause::Operator if !refused => self.stand_alone(cx),
+            Cause::Operator | Cause::Down => self.lose_round(cx),
         }
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Standing {
     pub(crate) cause: Cause,
     /// Our own vote is on disk, so others may be asked for theirs.
     pub(crate) asking: bool,
+    /// An operator's failover that goes on without the others, in an epoch of its own.
+    pub(crate) alone: bool,
 }
 
 /// The right to fail over in this epoch.
