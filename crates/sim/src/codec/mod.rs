@@ -157,3 +157,33 @@ pub(crate) fn read_addr(bytes: &[u8]) -> Option<Addr> {
         text(port)?.parse().ok()?,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::run::play;
+
+    #[test]
+    fn a_failover_goes_through_bytes_as_it_does_without() {
+        let plan = "seed 3\nfault 20000 crash 30000 1 r0\n";
+        for bytes in [0, 1] {
+            let mut plan = Plan::parse(plan).unwrap();
+            plan.params.bytes = bytes;
+            let outcome = play(&plan, false);
+            assert_eq!(outcome.violation, None);
+            assert_eq!(outcome.stats.failovers, 1);
+        }
+    }
+
+    #[test]
+    fn requests_are_found_wherever_their_bytes_are_cut() {
+        let mut bytes = Vec::new();
+        for n in 0..200 {
+            let word = "x".repeat(n);
+            bartizan_wire::resp::command(&["PING", &word], &mut bytes);
+            let found = Far::new().receive(&bytes).unwrap();
+            assert_eq!(found.len(), n + 1);
+        }
+    }
+}

@@ -233,3 +233,44 @@ fn info_text(info: &Info) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bartizan_core::ids::RunId;
+
+    use super::*;
+    use crate::sched::At;
+    use crate::server::{Link, Server, Standing};
+
+    fn server(standing: Standing) -> Server {
+        let addr = Addr::new(Host::parse("10.2.0.1").unwrap(), 6379);
+        Server::new(3, 0, addr, RunId::from_random([7; 20]), standing)
+    }
+
+    fn reads_back(server: &Server) {
+        let info = server.info(At::ms(90_000), |_| None);
+        let mut read = bartizan_wire::info::parse(info_text(&info).as_bytes());
+        read.raw = Arc::from("");
+        assert_eq!(read, info);
+    }
+
+    #[test]
+    fn info_says_as_text_what_it_says_as_a_type() {
+        let of = Addr::new(Host::parse("10.2.0.2").unwrap(), 6380);
+        let link = Link::Down {
+            since: At::ms(30_000),
+            conn: None,
+        };
+        reads_back(&server(Standing::Master));
+        reads_back(&server(Standing::Replica { of, link }));
+    }
+
+    #[test]
+    fn info_that_lacks_lines_lacks_them_as_text_too() {
+        let mut server = server(Standing::Master);
+        server.trouble.info_cut = true;
+        reads_back(&server);
+    }
+}

@@ -105,3 +105,57 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Plan;
+    use crate::run::{Outcome, play};
+
+    fn played(faults: &str) -> Outcome {
+        let plan = format!("seed 13\nparam bytes 1\n{faults}");
+        play(&Plan::parse(&plan).unwrap(), false)
+    }
+
+    fn fallen(outcome: &Outcome) -> Option<&'static str> {
+        outcome.violation.as_ref().map(|v| v.property)
+    }
+
+    #[test]
+    fn a_server_that_moves_is_found_or_replaced() {
+        let replica = played("fault 20000 moved 3000 1 r1\n");
+        assert_eq!(fallen(&replica), None);
+        let master = played("fault 20000 moved 3000 1 r0\n");
+        assert_eq!(fallen(&master), None);
+        assert_eq!(master.stats.failovers, 1);
+    }
+
+    #[test]
+    fn one_sentinel_with_an_old_file_learns_from_its_peers() {
+        let outcome = played("fault 20000 crash 15000 0 r0\nfault 60000 old-file 3000 0 s1\n");
+        assert_eq!(fallen(&outcome), None);
+    }
+
+    #[test]
+    fn when_all_sentinels_are_given_old_files_the_master_is_lost() {
+        let outcome = played(
+            "fault 20000 crash 15000 0 r0\nfault 60000 old-file 3000 0 s0\n\
+             fault 60000 old-file 3000 0 s1\nfault 60000 old-file 3000 0 s2\n",
+        );
+        assert_eq!(fallen(&outcome), Some("X5"));
+    }
+
+    #[test]
+    fn a_stranger_in_a_replicas_place_is_taken_for_the_replica() {
+        for n in [0, 1] {
+            let outcome = played(&format!("fault 20000 stranger 30000 {n} r1\n"));
+            assert_eq!(fallen(&outcome), Some("S6/S8/X3"));
+        }
+    }
+
+    #[test]
+    fn a_believed_lie_about_the_master_costs_one_failover() {
+        let outcome = played("fault 20000 lie 0 4 s0 s1 r0\n");
+        assert_eq!(fallen(&outcome), None);
+        assert_eq!(outcome.stats.failovers, 1);
+    }
+}
