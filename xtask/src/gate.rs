@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must pass, the same on a desk and in CI.
 
-use crate::{packages, shell, tidy};
+use crate::{packages, shell, sim, tidy};
 use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ Runs, in this order, and stops at the first that fails:
   lints       clippy over everything, warnings are errors
   tidy        the rules of the house (cargo xtask tidy)
   unit        unit, property and documentation tests of all crates but the binary's
+  simulator   in release: the same seeds every time, then a minute of new ones (their first is
+              printed), every hazard of redis-sentinel, and every deliberate bug of the core
   end to end  the binary's tests, with real redis-servers and redis-sentinels on free ports
 
 One end-to-end test:  cargo test -p bartizan --test e2e NAME
@@ -41,6 +43,7 @@ const STEPS: &[Step] = &[
     ("unit", || {
         shell::cargo(&["test", "--workspace", "--exclude", "bartizan"], &[])
     }),
+    ("simulator", sim::gate),
     ("end to end", || {
         let threads = [("RUST_TEST_THREADS", WAITING_TESTS_AT_ONCE)];
         shell::cargo(&["test", "--package", "bartizan"], &threads)

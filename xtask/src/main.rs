@@ -10,6 +10,7 @@ mod gate;
 mod live;
 mod packages;
 mod shell;
+mod sim;
 mod tidy;
 
 use anyhow::{Result, bail};
@@ -44,10 +45,9 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "sim",
-        brief: "Run the simulator: `run`, `replay SEED`, `shrink SEED`",
-        help: "Passes its arguments to the simulator in crates/sim, built in release mode.\n\
-               `cargo xtask sim help` lists them.",
-        run: sim,
+        brief: "The simulator: `run`, `replay SEED`, `shrink SEED`, `hazards`, `mutants`, …",
+        help: sim::HELP,
+        run: sim::run,
     },
 ];
 
@@ -88,17 +88,4 @@ fn print_help() {
         println!("  {:<6} {}", task.name, task.brief);
     }
     println!("\n`cargo xtask TASK --help` says more. New here? Start with `cargo xtask demo`.");
-}
-
-fn sim(args: &[String]) -> Result<()> {
-    let mut words = vec![
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "bartizan-sim",
-        "--",
-    ];
-    words.extend(args.iter().map(String::as_str));
-    shell::cargo(&words, &[])
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bartizan_sim::election::Case;
 use bartizan_sim::hunt::story::Story;
-use bartizan_sim::hunt::varied;
+use bartizan_sim::hunt::{hazards, varied};
 use bartizan_sim::plan::Plan;
 use bartizan_sim::run::{Batch, Outcome, Progress, play, run_batch};
 use bartizan_sim::shrink::shrink;
@@ -28,6 +28,7 @@ bartizan-sim story FILE [--upstream N] [--seeds A..B]        what a fleet went t
 bartizan-sim bench [--seeds A..B]                            virtual seconds a second, one thread
 bartizan-sim election --masters N --lost-within-ms N --delay LOW..HIGH --sentinels N
                       --upstream N --seeds N                 how long a mass failover takes
+bartizan-sim hazards [--variations N] [--all]                redis-sentinel's hazards; --all: mixed fleets too
 bartizan-sim mutants [--only NAME] [--from SEED]             finds every deliberate bug of the core
 bartizan-sim plan SEED [--of MUTANT]                         the plan of a seed, or of a hunt
 
@@ -44,9 +45,14 @@ fn main() -> ExitCode {
         Some("bench") => bench(args),
         Some("election") => election(args),
         Some("story") => story(args),
+        Some("hazards") => hazards(args),
         Some("plan") => show_plan(args),
         #[cfg(feature = "mutants")]
         Some("mutants") => mutants(args),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -159,6 +165,7 @@ fn run(args: Args<'_>) -> Result<ExitCode, String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let threads = usize::try_from(args.number("--threads", cores)?).unwrap_or(1);
     args.adjust(Plan::from_seed(from))?;
+    println!("seeds from {from} on {threads} threads");
     let batch = Batch {
         from,
         to,
@@ -390,6 +397,37 @@ fn story(args: Args<'_>) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Plays the plan of every hazard with redis-sentinels, with Bartizans, and perhaps with both.
+fn hazards(args: Args<'_>) -> Result<ExitCode, String> {
+    let variations = args.number("--variations", 50)?;
+    let fleets: &[u64] = if args.has("--all") {
+        &[3, 0, 1, 2]
+    } else {
+        &[3, 0]
+    };
+    let mut good = true;
+    for hazard in hazards::ALL {
+        println!("{}: {}", hazard.letter, hazard.what);
+        for theirs in fleets {
+            let tally = hazard.tally(*theirs, variations)?;
+            println!(
+                "   {} Bartizans + {theirs} redis-sentinels: {tally}",
+                3 - theirs
+            );
+            let fine = match theirs {
+                3 => tally.met > 0,
+                0 => tally.is_clean(),
+                _ => true,
+            };
+            if let Some(bad) = tally.first_bad.filter(|_| !fine) {
+                println!("{}\n{bad}", bad.text);
+            }
+            good &= fine;
+        }
+    }
+    Ok(ExitCode::from(u8::from(!good)))
+}
+
 /// Hunts every mutant, or the one that is named; several at a time.
 #[cfg(feature = "mutants")]
 fn mutants(args: Args<'_>) -> Result<ExitCode, String> {
@@ -440,7 +478,7 @@ fn mutants(args: Args<'_>) -> Result<ExitCode, String> {
 #[cfg(feature = "mutants")]
 fn told(
     quarry: &bartizan_sim::hunt::quarry::Quarry,
-    hunted: Result<Option<(u64, bartizan_sim::run::Outcome)>, String>,
+    hunted: Result<Option<(u64, Outcome)>, String>,
 ) -> String {
     let limit = quarry.seeds;
     match hunted {

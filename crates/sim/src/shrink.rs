@@ -147,7 +147,9 @@ impl Search<'_> {
             let number = |params: &Params| params.clone().by_name(name).map_or(0, |n| *n);
             let (now, usual) = (number(&self.best.plan.params), number(&Params::default()));
             let smaller = if SIZES.contains(name) {
-                vec![*least, now / 2, now.saturating_sub(1)]
+                // One millisecond less at a time would use up all tries.
+                let bit = if *name == "faults_ms" { 1000 } else { 1 };
+                vec![*least, now / 2, now.saturating_sub(bit)]
             } else {
                 vec![usual]
             };

@@ -64,3 +64,66 @@ impl Check for Durability {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bartizan_core::ids::{Epoch, RunId};
+    use bartizan_core::provide::options::{GlobalOptions, Periods};
+    use bartizan_core::time::Mono;
+
+    use super::*;
+    use crate::disk::Disk;
+    use crate::sched::At;
+
+    fn file(epoch: u64) -> Durable {
+        Durable {
+            my_id: RunId::from_random([1; 20]),
+            current_epoch: Epoch::new(epoch),
+            options: GlobalOptions::default(),
+            periods: Periods::default(),
+            masters: Vec::new(),
+        }
+    }
+
+    /// A write of epoch 5 after one of epoch 4, then a start from this epoch.
+    fn starts_from(epoch: u64, confirmed: bool) -> Verdict {
+        let mut check = Durability::default();
+        let mut disk = Disk::of_text(file(4));
+        let mut see = |disk: &Disk, seen: &Seen<'_>| {
+            let scene = Scene {
+                at: At(0),
+                host: 0,
+                id: RunId::from_random([1; 20]),
+                mono: Mono::default(),
+                disk,
+            };
+            check.see(&Groups::default(), &scene, seen)
+        };
+        see(&disk, &Seen::Boot(&file(4)))?;
+        let seq = PersistSeq::new(1);
+        let durable = Box::new(file(5));
+        disk.pending = Some((seq, durable.clone()));
+        see(
+            &disk,
+            &Seen::Output(&Output::Persist { seq, durable }, None),
+        )?;
+        if confirmed {
+            disk.complete();
+            see(&disk, &Seen::Input(&Input::Persisted { seq }))?;
+        }
+        see(&disk, &Seen::Boot(&file(epoch)))
+    }
+
+    #[test]
+    fn a_confirmed_write_is_what_a_start_finds() {
+        assert_eq!(starts_from(5, true), Ok(()));
+        assert!(starts_from(4, true).is_err());
+    }
+
+    #[test]
+    fn a_write_under_way_may_have_been_done_or_not() {
+        assert_eq!(starts_from(5, false), Ok(()));
+        assert_eq!(starts_from(4, false), Ok(()));
+        assert!(starts_from(6, false).is_err());
+    }
+}

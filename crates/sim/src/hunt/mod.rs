@@ -1,8 +1,9 @@
 //! Hunting on purpose: directed plans for what random faults meet too seldom.
 //!
 //! [`late`] asserts that things come right in time while faults go on, [`story`] tells what a
-//! fleet of any kind went through, and `quarry` has the deliberate bugs that must be found.
+//! fleet of any kind went through, [`hazards`] has those of redis-sentinel, and `quarry` has the deliberate bugs that must be found.
 
+pub mod hazards;
 mod late;
 #[cfg(feature = "mutants")]
 pub mod quarry;

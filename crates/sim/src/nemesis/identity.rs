@@ -43,16 +43,23 @@ impl World {
         self.checks.add_addr(addr, group);
     }
 
-    /// A master under an address that no Sentinel was ever told cannot be found. Whoever is
-    /// one when everything is healed goes back to where people know it.
-    pub(super) fn bring_masters_home(&mut self) {
+    /// A server under an address that no Sentinel was ever told cannot be found, unless it is in
+    /// its master's INFO. Who is not when everything is healed goes back to where people know it.
+    pub(super) fn bring_the_lost_home(&mut self) {
         for s in 0..self.servers.len() {
             let Some(server) = self.servers.get(s) else {
                 continue;
             };
             let node = server.node;
             let home = address(node, self.hosts.len(), 0);
-            if server.addr != home && server.is_master() {
+            let linked = matches!(
+                server.standing,
+                Standing::Replica {
+                    link: Link::Up { .. },
+                    ..
+                }
+            );
+            if server.addr != home && !linked {
                 self.drop_connections(node, false);
                 self.listen_at(s, home);
                 self.boot_server(s, Data::Kept);

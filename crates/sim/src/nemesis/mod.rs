@@ -340,7 +340,7 @@ impl World {
                 self.restart(node, life);
             }
         }
-        self.bring_masters_home();
+        self.bring_the_lost_home();
         self.restore_options();
         self.restore_masters();
     }

@@ -1,0 +1,57 @@
+//! Plans in which an invariant fell once, as `shrink` prints them. None falls any more.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test helper that fails fails its test"
+)]
+
+use bartizan_sim::plan::Plan;
+use bartizan_sim::run::play;
+
+/// Plays a plan, which has to come to a good end.
+fn holds(text: &str) {
+    let outcome = play(&Plan::parse(text).unwrap(), false);
+    assert!(outcome.violation.is_none(), "{}", outcome.report());
+}
+
+/// S10 fell here with the deliberate bug `act-in-tilt`.
+#[test]
+fn a_frozen_sentinel_holds_nobody_to_be_down_in_tilt() {
+    holds(
+        "
+    seed 1
+    param replicas 0
+    param clients 0
+    param delay_high_us 600000
+    param faults_ms 55536
+    fault 54000 freeze 4056 0 s2
+        ",
+    );
+}
+
+/// L1 fell here with the deliberate bug `no-retry`.
+#[test]
+fn sentinels_that_were_all_alone_when_the_master_was_lost_stand_again() {
+    holds(
+        "
+    param quorum 1
+    param faults_ms 90000
+    param right_by_ms 75000
+    fault 16000 unplug 90000 0 r0
+    fault 16000 split 20000 0 s0 r1
+    fault 16000 split 20000 0 s1 r2
+        ",
+    );
+}
+
+/// L1 fell here with the deliberate bug `believe-any-epoch`.
+#[test]
+fn a_huge_epoch_that_somebody_tells_keeps_nobody_from_replacing_the_master() {
+    holds(
+        "
+    param faults_ms 90000
+    param right_by_ms 75000
+    fault 16000 lie 0 1 s0 s1 r0
+    fault 18000 unplug 90000 0 r0
+        ",
+    );
+}
