@@ -154,3 +154,25 @@ fn an_operators_failover_does_not_go_against_peers_that_refuse_their_vote() {
     let said = bench.until("-failover-abort-not-elected", 2000);
     assert_eq!(only(&said, "+elected-leader"), [""; 0]);
 }
+
+#[test]
+fn a_candidacy_that_reset_ended_while_the_disk_worked_is_told_whole() {
+    let mut bench = standing(2, 2, Vote::Grants);
+    bench.ask(Command::Reset {
+        pattern: "mymaster".into(),
+    });
+    let said = bench.disk_done();
+    let told: Vec<_> = events(&said)
+        .into_iter()
+        .map(|event| event.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "+new-epoch",
+            "+try-failover",
+            "+vote-for-leader",
+            "-failover-abort-not-elected"
+        ]
+    );
+}

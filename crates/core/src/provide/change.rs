@@ -151,6 +151,10 @@ fn reset(masters: &mut Masters, cx: &mut Ctx, pattern: &str) -> Vec<MasterName> 
         if !glob::matches(pattern.as_bytes(), master.name.as_str().as_bytes()) {
             continue;
         }
+        if matches!(&master.failover, Failover::Standing(standing) if !standing.asking) {
+            // Its beginning is still to be told, when the disk has it; so is its end.
+            master.tell_behind(cx, EventKind::AbortNotElected, About::Master);
+        }
         master.forget_instances(cx);
         let addr = master.configuration.addr.clone();
         master.add_server(cx, &addr, crate::report::Role::Master);

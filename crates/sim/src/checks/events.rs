@@ -84,7 +84,14 @@ impl Course {
                     ..Self::default()
                 };
             }
-            E::ResetMaster | E::Unmonitor => *self = Self::default(),
+            // A candidacy that waits for the disk is told after the reset that ended it.
+            E::ResetMaster => {
+                *self = Self {
+                    was_odown: self.was_odown,
+                    ..Self::default()
+                };
+            }
+            E::Unmonitor => *self = Self::default(),
             _ => {}
         }
         if let Some((to, from)) = Self::rule(kind) {
