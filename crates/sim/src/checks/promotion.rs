@@ -102,7 +102,9 @@ impl Promotion {
         };
         let key = (scene.host, addr);
         match (kind, what) {
+            // Also one that was forgotten and found again, about which nothing is known yet.
             (EventKind::Slave, _) => {
+                self.down.remove(&key);
                 self.replicas.insert(key);
             }
             (EventKind::Sdown, "slave") => {
