@@ -117,7 +117,9 @@ impl World {
         };
         let mine = || self.servers.iter().filter(|server| server.group == group);
         let Some(server) = mine()
-            .find(|server| server.is_master() && server.up)
+            // Operators agree on addresses: two of them in epoch zero would never become one.
+            .find(|server| server.is_master() && server.up && self.is_home(server))
+            .or_else(|| mine().find(|server| self.is_home(server)))
             .or_else(|| mine().next())
         else {
             return;

@@ -6,7 +6,7 @@ use bartizan_core::addr::{Addr, Host};
 use crate::net::Node;
 use crate::people::address;
 use crate::sched::At;
-use crate::server::{Data, Link, Standing};
+use crate::server::{Data, Link, Server, Standing};
 use crate::world::{Place, World};
 
 impl World {
@@ -28,6 +28,11 @@ impl World {
             }
             Place::Client(_) | Place::Nowhere => {}
         }
+    }
+
+    /// Whether a server listens where it did at first.
+    pub(crate) fn is_home(&self, server: &Server) -> bool {
+        server.addr == address(server.node, self.hosts.len(), 0)
     }
 
     fn listen_at(&mut self, s: usize, addr: Addr) {
