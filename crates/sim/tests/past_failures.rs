@@ -55,3 +55,20 @@ fn a_huge_epoch_that_somebody_tells_keeps_nobody_from_replacing_the_master() {
         ",
     );
 }
+
+/// S7 fell here once, since the check did not see that a reset forgets who was down.
+#[test]
+fn a_replica_that_was_found_again_after_a_reset_may_be_promoted() {
+    holds(
+        "
+    seed 1882606629027958
+    param replicas 1
+    param clients 0
+    param patience_ms 10000
+    param faults_ms 78472
+    fault 47000 unplug 33446 2 r1
+    fault 72000 reset-master 0 0 s0 s2 r0
+    fault 90000 hang 3584 0 r0
+        ",
+    );
+}
