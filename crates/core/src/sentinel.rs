@@ -127,10 +127,10 @@ impl Sentinel {
             Input::Heard { link, hello } => {
                 let heard_at = self.cx.now;
                 if let Some(Owner::Server(name, addr)) = self.cx.out.routes.get(&link).cloned() {
+                    // Its deadline only moves away: the early one finds nothing to do.
                     if let Some(server) = self.server_mut(&name, &addr) {
                         server.link.on_heard(heard_at);
                     }
-                    self.refresh_master(&name);
                 }
                 if let Some(hello) = hello {
                     self.on_hello(&hello);
@@ -227,9 +227,10 @@ impl Sentinel {
     }
 
     pub(crate) fn on_hello(&mut self, hello: &Hello) {
-        hello::on_hello(&mut self.masters, &mut self.cx, hello);
-        self.step_master(&hello.master);
-        self.step_peer(hello.id);
+        if hello::on_hello(&mut self.masters, &mut self.cx, hello) {
+            self.step_master(&hello.master);
+            self.step_peer(hello.id);
+        }
     }
 
     fn on_command(&mut self, request: RequestId, command: Command) {

@@ -124,7 +124,8 @@ impl World {
         else {
             return;
         };
-        let (host, port) = (Some(server.addr.host.clone()), i64::from(server.addr.port));
+        let home = self.home(server);
+        let (host, port) = (Some(home.host), i64::from(home.port));
         let quorum = i64::try_from(self.plan.params.quorum).unwrap_or(1);
         self.ask(
             h,

@@ -108,13 +108,16 @@ impl Master {
                 peer.forget_opinion();
             }
         }
+        // Whom the replicas follow is judged from here on: the leader moves them, at its own pace.
+        for server in self.servers.values_mut() {
+            server.replication.follows_since = cx.now;
+        }
         if let Some(server) = self.servers.get_mut(&old.addr) {
             // Judged afresh, as the replica that it is to become.
             server.stale_master =
                 server.role == Role::Master && !cx.is_mutant(Mutant::ForgetOldMaster);
             server.sdown = None;
             server.rebooted = None;
-            server.replication.follows_since = cx.now;
         }
         if let Some(server) = self.servers.get_mut(&new) {
             // What it reported as a replica is no sign of trouble; it is asked again at once.

@@ -100,6 +100,11 @@ impl Server {
         }
     }
 
+    /// Whether another PONG changes nothing about it.
+    pub(crate) const fn is_well(&self) -> bool {
+        self.sdown.is_none() && self.rebooted.is_none()
+    }
+
     /// The age of the last INFO; `None` when there was none.
     pub(crate) fn info_age(&self, now: Mono) -> Option<Span> {
         self.info.as_ref().map(|info| now.since(info.at))

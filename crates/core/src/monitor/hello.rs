@@ -19,10 +19,11 @@ use crate::report::Hello;
 /// Every master by name.
 pub(crate) type Masters = BTreeMap<MasterName, Master>;
 
-/// Takes in a hello, however it came. Our own, which come back over Pub/Sub, teach nothing.
-pub(crate) fn on_hello(masters: &mut Masters, cx: &mut Ctx, hello: &Hello) {
-    if hello.id == cx.me || !masters.contains_key(&hello.master) {
-        return;
+/// Takes in a hello, however it came; false if it was no news. Our own, which come back over
+/// Pub/Sub, teach nothing.
+pub(crate) fn on_hello(masters: &mut Masters, cx: &mut Ctx, hello: &Hello) -> bool {
+    if hello.id == cx.me || is_no_news(masters, cx, hello) {
+        return false;
     }
     meet(masters, cx, hello);
     if cx.is_mutant(Mutant::EpochDown) {
@@ -34,13 +35,32 @@ pub(crate) fn on_hello(masters: &mut Masters, cx: &mut Ctx, hello: &Hello) {
     }
     cx.hear_epoch(hello.current_epoch);
     let Some(master) = masters.get_mut(&hello.master) else {
-        return;
+        return false;
     };
-    let Some(peer) = master.peers.get_mut(&hello.id) else {
-        return;
+    if let Some(peer) = master.peers.get_mut(&hello.id) {
+        peer.heard_at = cx.now;
+        master.on_configuration_heard(cx, &hello.configuration, hello.id);
+    }
+    true
+}
+
+/// Most hellos say what is known: then only their time is noted. They are so many that looking at
+/// the whole master for each would be most of the work.
+fn is_no_news(masters: &mut Masters, cx: &Ctx, hello: &Hello) -> bool {
+    let Some(master) = masters.get_mut(&hello.master) else {
+        return true;
     };
-    peer.heard_at = cx.now;
-    master.on_configuration_heard(cx, &hello.configuration, hello.id);
+    let addr = cx.peers.get(&hello.id).map(|peer| peer.link.addr());
+    let known = addr == Some(&hello.from)
+        && hello.current_epoch == cx.epochs.current
+        && hello.configuration == *master.latest();
+    match master.peers.get_mut(&hello.id) {
+        Some(peer) if known => {
+            peer.heard_at = cx.now;
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Makes sure that the sender is known under the address that it gives.

@@ -1,5 +1,6 @@
 //! Who has to be looked at, and when next.
 
+use crate::addr::Addr;
 use crate::ids::{MasterName, RunId};
 use crate::model::peer::Peer;
 use crate::sentinel::{Key, Sentinel};
@@ -78,6 +79,26 @@ impl Sentinel {
         // Rule 3: whatever is due now was looked at just now.
         let due = due.map(|due| due.max(self.cx.now + Span::TICK));
         self.set_due(Key::Master(name.clone()), due);
+    }
+
+    /// Brings a master's deadline forward to that of the link to one of its servers, without
+    /// looking at the rest: a deadline may be early, but not late.
+    pub(super) fn refresh_server(&mut self, name: &MasterName, addr: &Addr) {
+        let Some(master) = self.masters.get(name) else {
+            return;
+        };
+        let terms = master.terms(self.cx.me, &self.cx.periods);
+        let link = master
+            .servers
+            .get(addr)
+            .and_then(|server| server.link.due(&terms));
+        let key = Key::Master(name.clone());
+        let due = [link, self.due_of.get(&key).copied()]
+            .into_iter()
+            .flatten()
+            .min();
+        let due = due.map(|due| due.max(self.cx.now + Span::TICK));
+        self.set_due(key, due);
     }
 
     pub(super) fn set_due(&mut self, key: Key, due: Option<Mono>) {

@@ -111,6 +111,13 @@ impl Sentinel {
                     return;
                 };
                 match (pending, answer) {
+                    (Pending::Ping, Answer::Pong) if server.is_well() => {
+                        // Nothing is decided by a master that goes on being well: only the next
+                        // PING is new.
+                        server.link.ping.on_valid(now);
+                        self.refresh_server(&name, &addr);
+                        return;
+                    }
                     (Pending::Ping, answer) => self.on_server_pong(&name, &addr, &answer),
                     (Pending::Info, Answer::Info(info)) => {
                         if let Some(master) = self.masters.get_mut(&name) {

@@ -119,9 +119,11 @@ impl World {
                 let reply = brain.query(host.clock.mono(self.sched.now()), &query);
                 encode(&reply, Protocol::Resp2, &mut out);
             }
-            Ok(Request::Local(Local::Ping(None))) => out.extend_from_slice(b"+PONG\r\n"),
+            Ok(Request::Local(Local::Ping(None))) => {
+                encode(&Reply::Status("PONG".into()), Protocol::Resp2, &mut out);
+            }
             Ok(Request::Local(Local::Client(ClientCall::SetName(_)))) => {
-                out.extend_from_slice(b"+OK\r\n");
+                encode(&Reply::OK, Protocol::Resp2, &mut out);
             }
             Ok(Request::Local(other)) => {
                 return self

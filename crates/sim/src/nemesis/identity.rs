@@ -32,7 +32,12 @@ impl World {
 
     /// Whether a server listens where it did at first.
     pub(crate) fn is_home(&self, server: &Server) -> bool {
-        server.addr == address(server.node, self.hosts.len(), 0)
+        server.addr == self.home(server)
+    }
+
+    /// The address at which a server was set up.
+    pub(crate) fn home(&self, server: &Server) -> Addr {
+        address(server.node, self.hosts.len(), 0)
     }
 
     fn listen_at(&mut self, s: usize, addr: Addr) {
