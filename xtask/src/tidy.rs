@@ -271,10 +271,12 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<File>) -> Result<()> {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
+        // In a work tree of its own `.git` is a file.
+        if matches!(name.as_str(), "target" | ".git" | "node_modules") {
+            continue;
+        }
         if path.is_dir() {
-            if !matches!(name.as_str(), "target" | ".git" | "node_modules") {
-                collect(root, &path, files)?;
-            }
+            collect(root, &path, files)?;
         } else if let Ok(text) = fs::read_to_string(&path) {
             let relative = path.strip_prefix(root).unwrap_or(&path);
             files.push(File {

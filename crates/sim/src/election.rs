@@ -154,6 +154,15 @@ impl Case {
     }
 }
 
+impl Waits {
+    /// The longest wait in milliseconds; `None` if a master was never replaced or an invariant
+    /// fell.
+    pub fn slowest_ms(&self) -> Option<u64> {
+        let whole = self.never == 0 && self.violations.is_empty();
+        self.sorted.last().copied().filter(|_| whole)
+    }
+}
+
 impl fmt::Display for Waits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = |of: &[u64], part: usize| {
