@@ -86,6 +86,7 @@ fn options() -> impl Strategy<Value = MasterOptions> {
         span(),
         any::<u32>(),
         prop_oneof![Just(Span::ZERO), span()],
+        prop_oneof![Just(Span::ZERO), span()],
     );
     let texts = (
         option::of(arc()),
@@ -94,7 +95,8 @@ fn options() -> impl Strategy<Value = MasterOptions> {
         option::of(secret()),
     );
     (numbers, texts, renames()).prop_map(|(numbers, texts, renames)| {
-        let (quorum, down_after, failover_timeout, parallel_syncs, reboot) = numbers;
+        let (quorum, down_after, failover_timeout, parallel_syncs, reboot, crash_detection) =
+            numbers;
         let (notification_script, client_reconfig_script, auth_user, auth_pass) = texts;
         MasterOptions {
             quorum: Quorum::new(quorum).unwrap(),
@@ -106,6 +108,7 @@ fn options() -> impl Strategy<Value = MasterOptions> {
             auth_user,
             auth_pass,
             master_reboot_down_after: reboot,
+            crash_detection,
             renames,
         }
     })

@@ -14,13 +14,14 @@ use crate::rand::{Purpose, Stream, id_bytes};
 use crate::world::World;
 
 /// Option and value of `SENTINEL SET`, by the number of the fault.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("down-after-milliseconds", "1500"),
     ("failover-timeout", "7000"),
     ("parallel-syncs", "3"),
     ("quorum", "1"),
     ("down-after-milliseconds", "20000"),
     ("nonsense", "-1"),
+    ("crash-detection", "500"),
 ];
 
 /// Where no server of this world listens.
@@ -156,6 +157,7 @@ impl World {
         for (option, value) in [
             ("down-after-milliseconds", params.down_after_ms),
             ("failover-timeout", params.failover_timeout_ms),
+            ("crash-detection", params.crash_detection_ms),
             ("parallel-syncs", params.parallel_syncs),
             ("quorum", params.quorum),
         ] {

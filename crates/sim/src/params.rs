@@ -52,6 +52,7 @@ params! {
     clients 1 0 "How many applications; each writes to one group.",
     write_every_ms 500 100 "Between two writes of one application.",
     down_after_ms 3000 500 "`down-after-milliseconds`",
+    crash_detection_ms 0 0 "`crash-detection`; 0 for off.",
     failover_timeout_ms 20000 2000 "`failover-timeout`",
     parallel_syncs 1 1 "`parallel-syncs`",
     delay_low_us 300 100 "Shortest delay of a message.",

@@ -89,6 +89,7 @@ impl World {
         let quorum = u32::try_from(params.quorum).ok().and_then(Quorum::new);
         let mut options = MasterOptions::new(quorum.unwrap_or(ONE), &periods);
         options.down_after = Span::ms(params.down_after_ms);
+        options.crash_detection = Span::ms(params.crash_detection_ms);
         options.failover_timeout = Span::ms(params.failover_timeout_ms);
         options.parallel_syncs = u32::try_from(params.parallel_syncs).unwrap_or(1);
         let (hosts, per_group) = (count(params.sentinels), count(params.replicas + 1));

@@ -267,3 +267,23 @@ fn one_bartizan_alone_with_quorum_1_fails_over() {
     let new = fleet.await_new_master(0);
     assert_eq!(Server::role(&fleet.servers[new]), "master");
 }
+
+#[test]
+fn crashed_master_is_replaced_without_waiting_for_down_after_where_that_is_asked_for() {
+    if Flavor::UnderTest.is_upstream() {
+        return; // redis-sentinel has no crash detection
+    }
+    let plan = Plan {
+        down_after_ms: 600_000,
+        ..Plan::default()
+    };
+    let mut fleet = Fleet::start(plan);
+    for sentinel in fleet.running_sentinels() {
+        let reply = sentinel.call(&["SENTINEL", "SET", NAME, "crash-detection", "200"]);
+        assert!(reply.is_ok(), "{reply:?}");
+    }
+
+    fleet.servers[0].crash();
+    fleet.await_new_master(0);
+    fleet.await_event_everywhere("+switch-master");
+}

@@ -220,17 +220,27 @@ fn auth_user(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
     Ok(())
 }
 
+fn crash_detection(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
+    let span = optional_time(draft, args)?;
+    master(draft, args)?.state.options.crash_detection = span;
+    Ok(())
+}
+
 fn master_reboot_down_after(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
+    let span = optional_time(draft, args)?;
+    master(draft, args)?.state.options.master_reboot_down_after = span;
+    Ok(())
+}
+
+/// A time in milliseconds for which zero means off.
+fn optional_time(draft: &mut Draft<'_>, args: &[&str]) -> Result<Span, Fault> {
     master(draft, args)?;
     let ms = number(draft, second(args));
     let span = u64::try_from(ms)
         .ok()
         .filter(|ms| *ms <= LONGEST_MS)
         .map(Span::ms);
-    let span =
-        span.ok_or_else(|| Fault::at(1, time_message(ms, "negative time parameter."), ""))?;
-    master(draft, args)?.state.options.master_reboot_down_after = span;
-    Ok(())
+    span.ok_or_else(|| Fault::at(1, time_message(ms, "negative time parameter."), ""))
 }
 
 fn config_epoch(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
@@ -539,6 +549,10 @@ pub(crate) const ROWS: &[Row] = rows! {
         master_reboot_down_after, Scope::Master(|m, _| unless(
             m.options.master_reboot_down_after == Span::ZERO,
             &[&m.name, &m.options.master_reboot_down_after.as_ms()]));
+    "crash-detection" Rest 2..=2, "NAME MILLISECONDS", "mymaster 200",
+        crash_detection, Scope::Master(|m, _| unless(
+            m.options.crash_detection == Span::ZERO,
+            &[&m.name, &m.options.crash_detection.as_ms()]));
     "config-epoch" Rest 2..=2, "NAME EPOCH", "mymaster 0",
         config_epoch, Scope::Master(|m, _| one(&[&m.name, &m.configuration.epoch]));
     "leader-epoch" Rest 2..=2, "NAME EPOCH", "mymaster 0",

@@ -42,7 +42,8 @@ impl Master {
     }
 
     /// The moment from which a server counts as down if nothing changes (spec §8): too long
-    /// silent, or a master that calls itself a replica, or one that restarted and does not serve.
+    /// silent, or a master that calls itself a replica, one that restarted and does not serve, or
+    /// one whose process is gone where crash detection is on.
     ///
     /// The former master is left alone until the switch is announced: nobody is told of it as a
     /// replica before that.
@@ -60,7 +61,12 @@ impl Master {
             .rebooted
             .filter(|_| is_master && self.options.master_reboot_down_after > Span::ZERO)
             .map(|since| since + self.options.master_reboot_down_after);
-        [silent, demoted, rebooted]
+        let crashed = server
+            .link
+            .trace
+            .crashed_at(self.options.crash_detection)
+            .filter(|_| is_master);
+        [silent, demoted, rebooted, crashed]
             .into_iter()
             .flatten()
             .min()

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::addr::Addr;
 use crate::ctx::{Hosts, Outbox};
 use crate::ids::{CallId, Epoch, LinkId, MasterName, RunId};
+use crate::input::LinkError;
 use crate::limits;
+use crate::monitor::crash::Trace;
 use crate::monitor::ping::PingBook;
 use crate::output::{Call, Greeting, LinkKind, Output};
 use crate::provide::options::{Credentials, Periods, Renames};
@@ -80,6 +82,8 @@ pub(crate) struct Link {
     pending: BTreeMap<CallId, Pending>,
     local: Option<IpAddr>,
     heard_at: Mono,
+    /// What the command connection's end told.
+    pub(crate) trace: Trace,
     pub(crate) ping: PingBook,
 }
 
@@ -114,6 +118,7 @@ impl Link {
             pending: BTreeMap::new(),
             local: None,
             heard_at: now,
+            trace: Trace::None,
             ping: PingBook::new(now),
         }
     }
@@ -211,6 +216,7 @@ impl Link {
     pub(crate) fn on_up(&mut self, link: LinkId, local: IpAddr, now: Mono) -> Option<LinkKind> {
         if self.command.on_up(link, now) {
             self.local = Some(local);
+            self.trace = Trace::None;
             self.ping.on_link_up();
             return Some(LinkKind::Command);
         }
@@ -229,11 +235,18 @@ impl Link {
     pub(crate) fn on_down(
         &mut self,
         link: LinkId,
+        why: &LinkError,
         now: Mono,
         longest: Span,
         rng: &mut Rng,
     ) -> Option<LinkKind> {
+        let was_up = self.is_up();
         if self.command.on_down(link, now, longest, rng) {
+            if was_up {
+                self.trace.on_lost(why);
+            } else {
+                self.trace.on_attempt_failed(why, now);
+            }
             self.forget_calls();
             return Some(LinkKind::Command);
         }
@@ -267,6 +280,7 @@ impl Link {
     /// Leads elsewhere from now on.
     pub(crate) fn redirect(&mut self, addr: Addr, now: Mono, out: &mut Outbox) {
         self.close(now, out);
+        self.trace = Trace::None;
         self.addr = addr;
     }
 

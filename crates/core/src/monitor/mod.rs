@@ -1,6 +1,7 @@
 //! How we learn.
 
 pub(crate) mod cadence;
+pub(crate) mod crash;
 pub(crate) mod down;
 pub(crate) mod hello;
 pub(crate) mod info;

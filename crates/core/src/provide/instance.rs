@@ -122,6 +122,10 @@ impl View<'_> {
                 fields.put(name, path);
             }
         }
+        // What redis-sentinel does not have is shown only where it is used.
+        if options.crash_detection > Span::ZERO {
+            fields.put("crash-detection", options.crash_detection.as_ms());
+        }
         Reply::Map(fields.0)
     }
 

@@ -91,6 +91,8 @@ pub struct MasterOptions {
     pub auth_pass: Option<Secret>,
     /// A rebooted master that has not answered PONG for this long is down; zero is off.
     pub master_reboot_down_after: Span,
+    /// A master that refused every connection for this long is down; zero is off.
+    pub crash_detection: Span,
     /// The servers' renamed commands.
     pub renames: Arc<Renames>,
 }
@@ -108,6 +110,7 @@ impl MasterOptions {
             auth_user: None,
             auth_pass: None,
             master_reboot_down_after: Span::ZERO,
+            crash_detection: Span::ZERO,
             renames: Arc::default(),
         }
     }

@@ -91,6 +91,10 @@ fn set_one(
             options.auth_user = (!value.is_empty()).then(|| value.clone());
             master.reconnect(cx);
         }
+        "crash-detection" => {
+            let patience = value.parse::<u32>().map_err(|_| invalid())?;
+            options.crash_detection = Span::ms(u64::from(patience));
+        }
         "master-reboot-down-after-period" | "primary-reboot-down-after-period" => {
             let period = value.parse::<u32>().map_err(|_| invalid())?;
             options.master_reboot_down_after = Span::ms(u64::from(period));

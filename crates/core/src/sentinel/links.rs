@@ -53,14 +53,19 @@ impl Sentinel {
         match self.cx.out.routes.remove(&link) {
             Some(Owner::Server(name, addr)) => {
                 let master = self.masters.get_mut(&name);
+                let longest = master
+                    .as_ref()
+                    .map_or(longest, |master| master.longest_retry(&addr, longest));
                 let server = master.and_then(|master| master.servers.get_mut(&addr));
-                let lost = server.and_then(|server| server.link.on_down(link, now, longest, rng));
+                let lost =
+                    server.and_then(|server| server.link.on_down(link, why, now, longest, rng));
                 self.tell_failed_link(&name, About::Replica(&addr), lost, why);
                 self.step_master(&name);
             }
             Some(Owner::Peer(id)) => {
                 let shared = self.cx.peers.get_mut(&id);
-                let lost = shared.and_then(|shared| shared.link.on_down(link, now, longest, rng));
+                let lost =
+                    shared.and_then(|shared| shared.link.on_down(link, why, now, longest, rng));
                 self.step_peer(id);
                 let masters = self.masters_of(id);
                 if let Some(first) = masters.first() {
