@@ -175,6 +175,11 @@ impl Notice {
         }
         notice
     }
+
+    /// Whether it is about this master.
+    pub(crate) fn is_about(&self, name: &MasterName) -> bool {
+        self.event.master.as_ref() == Some(name)
+    }
 }
 
 fn cut(mut payload: String) -> String {

@@ -72,3 +72,45 @@ fn a_replica_that_was_found_again_after_a_reset_may_be_promoted() {
         ",
     );
 }
+
+/// S14 fell here once: the disk was slow, and `+try-failover` came after `-monitor`.
+#[test]
+fn nothing_more_is_told_of_a_candidacy_for_a_master_that_was_removed() {
+    holds(
+        "
+    seed 1882610294849848
+    param replicas 1
+    param clients 0
+    param down_after_ms 7329
+    param outlier_of 50
+    param sync_low_us 500
+    param sync_high_us 1000000
+    param faults_ms 86675
+    fault 19226 unplug 0 0 r0
+    fault 20922 set 0 3 s1 s2 r0
+    fault 21000 moved 0 2 r1
+    fault 22227 moved 0 2 r0
+    fault 44271 flush 0 0 s0 s1 r0
+    fault 50929 slow 50732 292 s0
+    fault 59186 flush 0 0 s0 s1 r0
+    fault 84000 full-disk 14151 0 s0
+    fault 101000 remonitor 0 0 s0 s0 r0
+        ",
+    );
+}
+
+/// X5 fell here once: an operator named a replica's address, which was the master's for nobody else.
+#[test]
+fn a_master_that_moved_is_monitored_again_under_the_address_that_the_others_say() {
+    holds(
+        "
+    param quorum 3
+    param replicas 1
+    param clients 0
+    param down_after_ms 10000
+    param faults_ms 60000
+    fault 16000 remonitor 10000 0 s0 s0 r0
+    fault 20000 moved 1000 1 r0
+        ",
+    );
+}

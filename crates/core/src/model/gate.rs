@@ -84,6 +84,17 @@ impl Gate {
         self.held.push_back((self.version, promise));
     }
 
+    /// A master is watched no more: what was to happen to it, or to be told of it, does not.
+    pub(crate) fn forget(&mut self, name: &MasterName) {
+        self.held.retain(|(_, promise)| match promise {
+            Promise::Stand { master, .. } | Promise::Adopt { master, .. } => master != name,
+            Promise::TellAnyway(notice) => !notice.is_about(name),
+            Promise::Vote { .. } | Promise::Reply { .. } | Promise::Tell(_) | Promise::Start => {
+                true
+            }
+        });
+    }
+
     /// How many promises wait.
     pub(crate) fn held(&self) -> usize {
         self.held.len()

@@ -138,6 +138,7 @@ fn monitor(
 
 fn remove(masters: &mut Masters, cx: &mut Ctx, name: &MasterName) -> Result<Outcome, Reply> {
     let mut master = masters.remove(name).ok_or(Reply::NO_SUCH_MASTER)?;
+    cx.gate.forget(name);
     master.tell(cx, EventKind::Unmonitor, About::Master);
     master.forget_instances(cx);
     cx.gate.touch();
