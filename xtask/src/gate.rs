@@ -12,8 +12,8 @@ Runs, in this order, and stops at the first that fails:
   lints       clippy over everything, warnings are errors
   tidy        the rules of the house (cargo xtask tidy)
   unit        unit, property and documentation tests of all crates but the binary's
-  simulator   in release: the same seeds every time, every hazard of redis-sentinel, and every
-              deliberate bug of the core (new seeds: cargo xtask sim run --minutes N)
+  simulator   in release: the same seeds every time, a minute of new ones, every hazard of
+              redis-sentinel, and every deliberate bug of the core
   end to end  the binary's tests, with real redis-servers and redis-sentinels on free ports
 
 One end-to-end test:  cargo test -p bartizan --test e2e NAME

@@ -1,5 +1,6 @@
 //! What operators do to Sentinels, and what liars tell them.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use bartizan_core::addr::{Addr, Host};
@@ -9,6 +10,7 @@ use bartizan_core::model::configuration::Configuration;
 use bartizan_core::provide::command::{Ask, Command};
 use bartizan_core::report::Hello;
 
+use crate::checks::read;
 use crate::fault::{Fault, Kind, Who};
 use crate::rand::{Purpose, Stream, id_bytes};
 use crate::world::World;
@@ -83,7 +85,9 @@ impl World {
                     None,
                 );
             }
-            Kind::Remonitor => self.ask(first, Command::Remove { name }, None),
+            Kind::Remonitor if self.may_forget(first, group) => {
+                self.ask(first, Command::Remove { name }, None);
+            }
             Kind::Flush => self.ask(first, Command::FlushConfig, None),
             Kind::Lie => self.lie(first, group, &name, fault),
             _ => {}
@@ -102,7 +106,7 @@ impl World {
         );
     }
 
-    /// MONITOR after REMOVE, with the address that the servers themselves call master.
+    /// MONITOR after REMOVE.
     pub(crate) fn monitor_again(&mut self, fault: &Fault) {
         let Some(Who::Sentinel(h)) = fault.who.first().copied() else {
             return;
@@ -112,21 +116,60 @@ impl World {
         }
     }
 
+    /// The newest configuration that Sentinels other than this one answer, or have in their files
+    /// while they are down.
+    fn told_by_others(&self, h: usize, group: usize) -> Option<&Configuration> {
+        let name = self.groups.name(group)?;
+        (0..self.hosts.len())
+            .filter(|other| *other != h)
+            .filter_map(|other| {
+                let host = self.hosts.get(other)?;
+                let forgotten = host.brain.is_some() && self.master_addr(other, group).is_none();
+                let state = read::master(&host.disk.synced, name)?;
+                (!forgotten).then_some((other, &state.configuration))
+            })
+            .max_by_key(|(other, told)| (told.epoch, Reverse(*other)))
+            .map(|(_, told)| told)
+    }
+
+    /// A careful operator lets a Sentinel forget a master only where another one knows no less
+    /// of it: MONITOR begins at epoch zero again, and two addresses in epoch zero would never
+    /// become one.
+    fn may_forget(&self, h: usize, group: usize) -> bool {
+        let mine = self
+            .groups
+            .name(group)
+            .and_then(|name| read::master(&self.hosts.get(h)?.disk.synced, name));
+        let Some(mine) = mine.map(|state| &state.configuration) else {
+            return true;
+        };
+        self.hosts.len() == 1
+            || self
+                .told_by_others(h, group)
+                .is_some_and(|told| !mine.is_newer_than(told))
+    }
+
+    /// The address that operators agree on: what the other Sentinels say, else where they set the
+    /// master up, or the first server.
+    fn master_to_monitor(&self, h: usize, group: usize) -> Option<Addr> {
+        if let Some(told) = self.told_by_others(h, group) {
+            return Some(told.addr.clone());
+        }
+        let mine = || self.servers.iter().filter(|server| server.group == group);
+        mine()
+            .find(|server| server.is_master() && server.up)
+            .or_else(|| mine().next())
+            .map(|server| self.home(server))
+    }
+
     fn monitor_group(&mut self, h: usize, group: usize) {
         let Some(name) = self.groups.name(group).cloned() else {
             return;
         };
-        let mine = || self.servers.iter().filter(|server| server.group == group);
-        let Some(server) = mine()
-            // Operators agree on addresses: two of them in epoch zero would never become one.
-            .find(|server| server.is_master() && server.up && self.is_home(server))
-            .or_else(|| mine().find(|server| self.is_home(server)))
-            .or_else(|| mine().next())
-        else {
+        let Some(addr) = self.master_to_monitor(h, group) else {
             return;
         };
-        let home = self.home(server);
-        let (host, port) = (Some(home.host), i64::from(home.port));
+        let (host, port) = (Some(addr.host), i64::from(addr.port));
         let quorum = i64::try_from(self.plan.params.quorum).unwrap_or(1);
         self.ask(
             h,

@@ -35,13 +35,25 @@ impl Outcome {
             );
         };
         format!(
-            "{}\nVIOLATED {violation}\n\n# plan\n{}\ntrace {:016x}\n\
-             replay: cargo xtask sim replay {seed}\nshrink: cargo xtask sim shrink {seed}\n",
+            "{}\nVIOLATED {violation}\n\n# plan\n{}\ntrace {:016x}\n{}",
             self.tail,
             self.plan,
             self.hash,
-            seed = self.plan.seed,
+            self.again(),
         )
+    }
+
+    /// How to see it again: a seed makes its own plan, any other plan has to be kept.
+    fn again(&self) -> String {
+        let seed = self.plan.seed;
+        if self.plan == Plan::from_seed(seed) {
+            return format!(
+                "replay: cargo xtask sim replay {seed}\nshrink: cargo xtask sim shrink {seed}\n"
+            );
+        }
+        "save the lines of the plan as FILE\nreplay: cargo xtask sim replay FILE\n\
+         shrink: cargo xtask sim shrink FILE\n"
+            .to_owned()
     }
 }
 
@@ -199,5 +211,24 @@ fn compare(outcome: &mut Outcome) {
             text,
             at: At::default(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_how_to_repeat_a_seed_and_how_a_plan() {
+        let mut outcome = play(&Plan::parse("seed 3\nparam masters 0").unwrap(), false);
+        outcome.violation = Some(Violation {
+            property: "S0",
+            text: String::new(),
+            at: At::default(),
+        });
+        assert!(outcome.report().contains("replay FILE"));
+        assert!(!outcome.report().contains("replay 3"));
+        outcome.plan = Plan::from_seed(3);
+        assert!(outcome.report().contains("replay 3"));
     }
 }

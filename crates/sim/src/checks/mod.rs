@@ -13,7 +13,7 @@ mod monotonic;
 mod promises;
 mod promotion;
 mod quiet;
-mod read;
+pub(crate) mod read;
 mod reconf;
 mod tilt;
 mod votes;

@@ -30,11 +30,6 @@ impl World {
         }
     }
 
-    /// Whether a server listens where it did at first.
-    pub(crate) fn is_home(&self, server: &Server) -> bool {
-        server.addr == self.home(server)
-    }
-
     /// The address at which a server was set up.
     pub(crate) fn home(&self, server: &Server) -> Addr {
         address(server.node, self.hosts.len(), 0)
