@@ -17,6 +17,7 @@ use bartizan_core::limits;
 use bartizan_core::model::configuration::Configuration;
 use bartizan_core::model::durable::{Durable, MasterState};
 use bartizan_core::provide::options::{GlobalOptions, MasterOptions, Periods, Renames, Secret};
+use bartizan_core::rescue::RescueMode;
 use bartizan_core::time::Span;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -87,6 +88,11 @@ fn options() -> impl Strategy<Value = MasterOptions> {
         any::<u32>(),
         prop_oneof![Just(Span::ZERO), span()],
         prop_oneof![Just(Span::ZERO), span()],
+        prop_oneof![
+            Just(RescueMode::Off),
+            Just(RescueMode::Stream),
+            Just(RescueMode::Snapshot)
+        ],
     );
     let texts = (
         option::of(arc()),
@@ -95,8 +101,7 @@ fn options() -> impl Strategy<Value = MasterOptions> {
         option::of(secret()),
     );
     (numbers, texts, renames()).prop_map(|(numbers, texts, renames)| {
-        let (quorum, down_after, failover_timeout, parallel_syncs, reboot, crash_detection) =
-            numbers;
+        let (quorum, down_after, failover_timeout, parallel_syncs, reboot, crash_detection, rescue) = numbers;
         let (notification_script, client_reconfig_script, auth_user, auth_pass) = texts;
         MasterOptions {
             quorum: Quorum::new(quorum).unwrap(),
@@ -109,6 +114,7 @@ fn options() -> impl Strategy<Value = MasterOptions> {
             auth_pass,
             master_reboot_down_after: reboot,
             crash_detection,
+            rescue,
             renames,
         }
     })

@@ -50,6 +50,37 @@ impl fmt::Debug for RunId {
     }
 }
 
+/// The name that a master gives the history of its writes (`master_replid`). Whoever is promoted
+/// begins a new one and remembers the one before (data-safety §3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplId([u8; 40]);
+
+impl ReplId {
+    /// Reads an id; `None` unless `text` is 40 hex digits, not all of them zero.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let bytes: [u8; 40] = text.try_into().ok()?;
+        let named = bytes.iter().any(|byte| *byte != b'0');
+        (named && bytes.iter().all(u8::is_ascii_hexdigit)).then_some(Self(bytes))
+    }
+
+    /// The id as text, always 40 characters.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for ReplId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for ReplId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str().get(..8).unwrap_or_default())
+    }
+}
+
 /// The name under which a master is monitored (`sentinel monitor <name> …`). Case matters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MasterName(Arc<str>);
@@ -171,4 +202,8 @@ counter_id! {
 counter_id! {
     /// One run of a user's script.
     JobId
+}
+counter_id! {
+    /// One rescue of a returned master's writes.
+    RescueId
 }

@@ -15,6 +15,7 @@ pub mod notify;
 pub mod output;
 pub mod provide;
 pub mod report;
+pub mod rescue;
 pub mod rng;
 pub mod sentinel;
 pub mod time;

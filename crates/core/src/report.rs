@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::addr::Addr;
-use crate::ids::{Epoch, MasterName, RunId};
+use crate::ids::{Epoch, MasterName, ReplId, RunId};
 use crate::model::configuration::Configuration;
 use crate::time::Span;
 
@@ -38,6 +38,8 @@ pub struct Info {
     pub offset: Option<u64>,
     /// `replica_announced:`
     pub announced: Option<bool>,
+    /// Where it stands in the history of writes; `None` before Redis 4.0.
+    pub history: Option<History>,
     /// The whole text, for `SENTINEL INFO-CACHE`.
     pub raw: Arc<str>,
 }
@@ -54,9 +56,35 @@ impl Default for Info {
             priority: None,
             offset: None,
             announced: None,
+            history: None,
             raw: Arc::from(""),
         }
     }
+}
+
+/// Where a server stands in the history of writes (`INFO replication`, data-safety §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// `master_replid:`, the history that it continues.
+    pub id: ReplId,
+    /// `master_repl_offset:`, the last byte of it that the server has.
+    pub offset: u64,
+    /// `master_replid2:` and `second_repl_offset:`, the history that it continued before it was
+    /// promoted; `None` if there was none.
+    pub before: Option<Fork>,
+    /// `repl_backlog_first_byte_offset:`, the first byte that it still keeps; `None` without a
+    /// backlog.
+    pub kept_from: Option<u64>,
+}
+
+/// Where a history was left: its bytes below `offset` are common to those that go on from here,
+/// the byte at `offset` and all behind it belong to one master alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// Which history.
+    pub id: ReplId,
+    /// The first byte that is not common any more.
+    pub offset: u64,
 }
 
 /// A Sentinel's announcement of itself and of one master's configuration (spec §7):

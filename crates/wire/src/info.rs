@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bartizan_core::addr::{Addr, Host};
-use bartizan_core::ids::RunId;
+use bartizan_core::ids::{ReplId, RunId};
 use bartizan_core::limits::REPLICAS_PER_MASTER;
-use bartizan_core::report::{Info, Role};
+use bartizan_core::report::{Fork, History, Info, Role};
 use bartizan_core::time::Span;
 
 use crate::resp::parse_integer;
@@ -32,6 +32,18 @@ struct Reader {
     info: Info,
     master_host: Option<Host>,
     master_port: Option<u16>,
+    history: HistoryLines,
+}
+
+/// The lines about the history of writes, as far as they have come.
+#[derive(Default)]
+struct HistoryLines {
+    id: Option<ReplId>,
+    id_before: Option<ReplId>,
+    offset: Option<u64>,
+    left_at: Option<u64>,
+    has_backlog: bool,
+    kept_from: Option<u64>,
 }
 
 impl Reader {
@@ -56,6 +68,12 @@ impl Reader {
             "replica_announced" => {
                 info.announced = parse_integer(value.as_bytes()).map(|flag| flag != 0);
             }
+            "master_replid" => self.history.id = ReplId::parse(value.as_bytes()),
+            "master_replid2" => self.history.id_before = ReplId::parse(value.as_bytes()),
+            "master_repl_offset" => self.history.offset = value.parse().ok(),
+            "second_repl_offset" => self.history.left_at = value.parse().ok(),
+            "repl_backlog_active" => self.history.has_backlog = value == "1",
+            "repl_backlog_first_byte_offset" => self.history.kept_from = value.parse().ok(),
             _ if is_replica_line(key) && info.replicas.len() < REPLICAS_PER_MASTER => {
                 info.replicas.extend(replica_addr(value));
             }
@@ -73,7 +91,20 @@ impl Reader {
             .master_host
             .zip(self.master_port)
             .map(|(host, port)| Addr { host, port });
+        info.history = self.history.finish();
         info
+    }
+}
+
+impl HistoryLines {
+    fn finish(self) -> Option<History> {
+        let before = self.id_before.zip(self.left_at);
+        Some(History {
+            id: self.id?,
+            offset: self.offset?,
+            before: before.map(|(id, offset)| Fork { id, offset }),
+            kept_from: self.kept_from.filter(|_| self.has_backlog),
+        })
     }
 }
 
@@ -177,6 +208,7 @@ mod tests {
             priority: Some(0),
             offset: Some(77),
             announced: Some(false),
+            history: None,
             raw: Arc::from(text),
         };
         assert_eq!(info, expected);
@@ -196,6 +228,39 @@ mod tests {
     fn a_link_that_never_was_up_is_down_without_a_time() {
         let info = parse(b"role:slave\r\nmaster_link_down_since_seconds:-1\r\n");
         assert_eq!(info.master_link_down_for, Span::TICK);
+    }
+
+    #[test]
+    fn a_promoted_replica_tells_the_history_that_it_left_and_the_one_it_began() {
+        let before = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        let text = format!(
+            "role:master\r\nmaster_replid:{ID}\r\nmaster_replid2:{before}\r\n\
+             master_repl_offset:5254\r\nsecond_repl_offset:3697\r\nrepl_backlog_active:1\r\n\
+             repl_backlog_first_byte_offset:12\r\n"
+        );
+        let id = |text: &str| ReplId::parse(text.as_bytes()).unwrap();
+        let expected = History {
+            id: id(ID),
+            offset: 5254,
+            before: Some(Fork {
+                id: id(before),
+                offset: 3697,
+            }),
+            kept_from: Some(12),
+        };
+        assert_eq!(parse(text.as_bytes()).history, Some(expected));
+    }
+
+    #[test]
+    fn a_server_that_was_never_promoted_left_no_history_and_may_keep_nothing() {
+        let text = format!(
+            "role:master\r\nmaster_replid:{ID}\r\nmaster_replid2:{}\r\n\
+             master_repl_offset:0\r\nsecond_repl_offset:-1\r\nrepl_backlog_active:0\r\n\
+             repl_backlog_first_byte_offset:0\r\n",
+            "0".repeat(40)
+        );
+        let history = parse(text.as_bytes()).history.unwrap();
+        assert_eq!((history.before, history.kept_from), (None, None));
     }
 
     #[test]

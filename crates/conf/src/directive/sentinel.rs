@@ -8,6 +8,7 @@ use bartizan_core::limits;
 use bartizan_core::model::configuration::Configuration;
 use bartizan_core::model::durable::{Durable, MasterState};
 use bartizan_core::provide::options::{MasterOptions, Periods, Secret};
+use bartizan_core::rescue::RescueMode;
 use bartizan_core::time::Span;
 
 use crate::directive::number;
@@ -223,6 +224,15 @@ fn auth_user(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
 fn crash_detection(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
     let span = optional_time(draft, args)?;
     master(draft, args)?.state.options.crash_detection = span;
+    Ok(())
+}
+
+fn rescue(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
+    let mode = RescueMode::parse(second(args)).ok_or_else(|| {
+        let message = "argument must be 'off', 'stream' or 'snapshot'";
+        Fault::at(1, message, "")
+    })?;
+    master(draft, args)?.state.options.rescue = mode;
     Ok(())
 }
 
@@ -553,6 +563,10 @@ pub(crate) const ROWS: &[Row] = rows! {
         crash_detection, Scope::Master(|m, _| unless(
             m.options.crash_detection == Span::ZERO,
             &[&m.name, &m.options.crash_detection.as_ms()]));
+    "rescue" Rest 2..=2, "NAME off|stream|snapshot", "mymaster stream",
+        rescue, Scope::Master(|m, _| unless(
+            m.options.rescue == RescueMode::default(),
+            &[&m.name, &m.options.rescue.as_str()]));
     "config-epoch" Rest 2..=2, "NAME EPOCH", "mymaster 0",
         config_epoch, Scope::Master(|m, _| one(&[&m.name, &m.configuration.epoch]));
     "leader-epoch" Rest 2..=2, "NAME EPOCH", "mymaster 0",

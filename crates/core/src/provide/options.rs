@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::addr::Host;
 use crate::ids::Quorum;
+use crate::rescue::RescueMode;
 use crate::time::Span;
 
 /// A password. Never printed.
@@ -93,6 +94,8 @@ pub struct MasterOptions {
     pub master_reboot_down_after: Span,
     /// A master that refused every connection for this long is down; zero is off.
     pub crash_detection: Span,
+    /// What becomes of the writes that a returned master would lose.
+    pub rescue: RescueMode,
     /// The servers' renamed commands.
     pub renames: Arc<Renames>,
 }
@@ -111,6 +114,7 @@ impl MasterOptions {
             auth_pass: None,
             master_reboot_down_after: Span::ZERO,
             crash_detection: Span::ZERO,
+            rescue: RescueMode::default(),
             renames: Arc::default(),
         }
     }

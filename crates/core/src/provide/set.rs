@@ -10,6 +10,7 @@ use crate::notify::event::EventKind;
 use crate::provide::change::Outcome;
 use crate::provide::options::Secret;
 use crate::provide::reply::Reply;
+use crate::rescue::RescueMode;
 use crate::time::Span;
 
 type Words = [Arc<str>];
@@ -95,6 +96,7 @@ fn set_one(
             let patience = value.parse::<u32>().map_err(|_| invalid())?;
             options.crash_detection = Span::ms(u64::from(patience));
         }
+        "rescue" => options.rescue = RescueMode::parse(value).ok_or_else(invalid)?,
         "master-reboot-down-after-period" | "primary-reboot-down-after-period" => {
             let period = value.parse::<u32>().map_err(|_| invalid())?;
             options.master_reboot_down_after = Span::ms(u64::from(period));

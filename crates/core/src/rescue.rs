@@ -1,0 +1,81 @@
+//! What is known, asked and answered about the writes that a returned master would lose
+//! (data-safety §3): the words that the core and whoever carries a rescue out share.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::addr::Addr;
+use crate::ids::MasterName;
+use crate::provide::options::Credentials;
+use crate::report::{Fork, History};
+
+/// How a master's diverged writes are saved (`sentinel rescue <name> …`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RescueMode {
+    /// Not at all.
+    Off,
+    /// As the stream of commands behind the fork.
+    #[default]
+    Stream,
+    /// So, or as a snapshot of the whole data set where the stream cannot be had.
+    Snapshot,
+}
+
+impl RescueMode {
+    /// Reads the directive's word, in any case.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Off, Self::Stream, Self::Snapshot];
+        all.into_iter()
+            .find(|mode| mode.as_str().eq_ignore_ascii_case(word))
+    }
+
+    /// The directive's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Stream => "stream",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// One rescue to carry out: everything that the returned master at `addr` has behind `fork`, up
+/// to the end of `history`, saved and synced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rescue {
+    /// The group.
+    pub master: MasterName,
+    /// The returned master's name, for people.
+    pub addr: Addr,
+    /// Where it is reached.
+    pub ip: IpAddr,
+    /// Who to authenticate as there, if anyone.
+    pub auth: Option<Credentials>,
+    /// Where its history was left.
+    pub fork: Fork,
+    /// What it said of its history when it was fenced.
+    pub history: History,
+    /// How.
+    pub mode: RescueMode,
+}
+
+/// What came of a rescue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rescued {
+    /// Everything behind the fork is in this file, synced.
+    Whole {
+        /// The file's path.
+        file: Arc<str>,
+        /// How many commands it holds, without noise.
+        commands: u64,
+    },
+    /// The server held nothing behind the fork but noise (PING, hellos): there was nothing to save.
+    Nothing,
+    /// Something is missing; what could be had is in `file`.
+    Partly {
+        /// The file's path, if there is one.
+        file: Option<Arc<str>>,
+        /// What is missing and why, in one line for people.
+        why: Arc<str>,
+    },
+}
