@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must pass, the same on a desk and in CI.
 
-use crate::{packages, shell, sim, tidy};
+use crate::{clients, packages, shell, sim, tidy};
 use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,15 @@ Runs, in this order, and stops at the first that fails:
   simulator   in release: the same seeds every time, a minute of new ones, every hazard of
               redis-sentinel, and every deliberate bug of the core
   end to end  the binary's tests, with real redis-servers and redis-sentinels on free ports
+  clients     real client libraries through failovers, set up under target/clients
+              (cargo xtask clients)
 
 One end-to-end test:  cargo test -p bartizan --test e2e NAME
 Against upstream:     BARTIZAN_TEST_BINARY=redis-sentinel cargo test -p bartizan --test e2e
 Keep a failed test's directory:  BARTIZAN_TEST_KEEP=1";
 
 /// End-to-end tests wait most of the time, so they run more at once than there are cores.
-const WAITING_TESTS_AT_ONCE: &str = "8";
+pub(crate) const WAITING_TESTS_AT_ONCE: &str = "8";
 
 type Step = (&'static str, fn() -> Result<()>);
 
@@ -48,6 +50,7 @@ const STEPS: &[Step] = &[
         let threads = [("RUST_TEST_THREADS", WAITING_TESTS_AT_ONCE)];
         shell::cargo(&["test", "--package", "bartizan"], &threads)
     }),
+    ("clients", clients::gate),
 ];
 
 pub(crate) fn run(_args: &[String]) -> Result<()> {

@@ -5,6 +5,7 @@
     reason = "talking to the person at the terminal is what these tasks are for"
 )]
 
+mod clients;
 mod demo;
 mod gate;
 mod live;
@@ -42,6 +43,12 @@ const TASKS: &[Task] = &[
         brief: "The rules of the house that a program can check",
         help: tidy::HELP,
         run: tidy::run,
+    },
+    Task {
+        name: "clients",
+        brief: "Real client libraries (redis-py, ioredis, node-redis, redis-rs, fred) through failovers",
+        help: clients::HELP,
+        run: clients::run,
     },
     Task {
         name: "sim",
@@ -85,7 +92,7 @@ fn dispatch(args: &[String]) -> Result<()> {
 fn print_help() {
     println!("Development tasks of Bartizan.\n\nUsage: cargo xtask TASK [OPTIONS]\n\nTasks:");
     for task in TASKS {
-        println!("  {:<6} {}", task.name, task.brief);
+        println!("  {:<8} {}", task.name, task.brief);
     }
     println!("\n`cargo xtask TASK --help` says more. New here? Start with `cargo xtask demo`.");
 }

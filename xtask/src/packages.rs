@@ -40,11 +40,11 @@ pub(crate) fn ensure_test_programs() -> Result<()> {
 
 /// Installs Debian packages. Their services may start on their default ports; nothing here uses
 /// those.
-fn install(packages: &[&str]) -> Result<()> {
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
     let debian = Path::new("/etc/debian_version").exists() && is_installed("apt-get");
     if !debian {
-        bail!("please install {names} (or Valkey's counterpart) and put it on the PATH");
+        bail!("please install {names} (or what your system calls it) and put it on the PATH");
     }
     if !nix::unistd::geteuid().is_root() {
         bail!("please install what is missing: sudo apt-get install {names}");

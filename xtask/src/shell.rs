@@ -38,8 +38,12 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
 
 /// Whether a program of this name is on the PATH.
 pub(crate) fn is_installed(program: &str) -> bool {
-    let Some(path) = std::env::var_os("PATH") else {
-        return false;
-    };
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+    find_program(program).is_some()
+}
+
+/// The first program of this name on the PATH.
+pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut candidates = std::env::split_paths(&path).map(|dir| dir.join(program));
+    candidates.find(|candidate| candidate.is_file())
 }

@@ -49,6 +49,8 @@ pub struct Plan {
     pub failover_timeout_ms: u32,
     /// `parallel-syncs`
     pub parallel_syncs: u32,
+    /// Lines of their own in every sentinel's file, each with its end of line.
+    pub sentinel_lines: &'static str,
 }
 
 impl Default for Plan {
@@ -60,6 +62,7 @@ impl Default for Plan {
             down_after_ms: 1_000,
             failover_timeout_ms: 6_000,
             parallel_syncs: 1,
+            sentinel_lines: "",
         }
     }
 }
@@ -168,13 +171,15 @@ impl Fleet {
             down_after_ms,
             failover_timeout_ms,
             parallel_syncs,
+            sentinel_lines,
             ..
         } = &self.plan;
         format!(
             "sentinel monitor {NAME} 127.0.0.1 {port} {quorum}\n\
              sentinel down-after-milliseconds {NAME} {down_after_ms}\n\
              sentinel failover-timeout {NAME} {failover_timeout_ms}\n\
-             sentinel parallel-syncs {NAME} {parallel_syncs}\n"
+             sentinel parallel-syncs {NAME} {parallel_syncs}\n\
+             {sentinel_lines}"
         )
     }
 

@@ -1,0 +1,98 @@
+//! Real client libraries through a failover; `tests/clients` has the programs and what they
+//! have to do. `cargo xtask clients` installs them and runs this.
+//!
+//! Every test starts one fleet and all programs beside each other, so that one failover serves
+//! all of them. A client that does not follow is named, with the end of what it complained of.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "the harness is test code outside of #[test] functions; it fails by panicking"
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod programs;
+
+use harness::resp::Value;
+use harness::{Fleet, NAME, Plan};
+use programs::{ALL, Cast, Login, Protocol, Variant};
+
+#[test]
+#[ignore = "needs the client libraries: cargo xtask clients"]
+fn clients_follow_to_the_replica_that_replaces_a_killed_master() {
+    let mut fleet = Fleet::start(Plan::default());
+    let mut cast = Cast::start(&fleet, ALL, &Variant::default());
+    fleet.servers[0].crash();
+    cast.await_followed(&fleet);
+}
+
+#[test]
+#[ignore = "needs the client libraries: cargo xtask clients"]
+fn clients_that_speak_resp3_follow_too() {
+    let mut fleet = Fleet::start(Plan::default());
+    let variant = Variant {
+        protocol: Protocol::Resp3,
+        ..Variant::default()
+    };
+    let mut cast = Cast::start(&fleet, ALL, &variant);
+    fleet.servers[0].crash();
+    cast.await_followed(&fleet);
+}
+
+#[test]
+#[ignore = "needs the client libraries: cargo xtask clients"]
+fn clients_follow_when_the_master_stops_answering_without_closing_a_connection() {
+    let fleet = Fleet::start(Plan::default());
+    let mut cast = Cast::start(&fleet, ALL, &Variant::default());
+    fleet.servers[0].freeze();
+    cast.await_followed(&fleet);
+}
+
+#[test]
+#[ignore = "needs the client libraries: cargo xtask clients"]
+fn clients_follow_a_failover_that_an_operator_asked_for() {
+    let fleet = Fleet::start(Plan::default());
+    let mut cast = Cast::start(&fleet, ALL, &Variant::default());
+    let reply = fleet.sentinels[0].call(&["SENTINEL", "FAILOVER", NAME]);
+    assert_eq!(reply, Value::Status("OK".to_owned()));
+    cast.await_followed(&fleet);
+}
+
+#[test]
+#[ignore = "needs the client libraries: cargo xtask clients"]
+fn clients_with_a_user_and_password_for_sentinels_follow() {
+    let login = Login {
+        user: "application",
+        password: "app-secret",
+    };
+    let mut fleet = Fleet::start(Plan {
+        sentinel_lines: "user application on >app-secret +@all &*\n",
+        ..Plan::default()
+    });
+    let variant = Variant {
+        login: Some(login),
+        ..Variant::default()
+    };
+    let mut cast = Cast::start(&fleet, ALL, &variant);
+    let list = fleet
+        .sentinels
+        .iter()
+        .map(|it| it.call(&["CLIENT", "LIST"]));
+    let logged_in = list.filter(|list| {
+        list.text()
+            .is_some_and(|it| it.contains("user=application"))
+    });
+    assert!(
+        logged_in.count() > 0,
+        "some client stays connected as the user"
+    );
+    fleet.servers[0].crash();
+    cast.await_followed(&fleet);
+}
