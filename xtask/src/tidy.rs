@@ -51,12 +51,6 @@ const OUTER_EXEMPT: &[(&str, &str)] = &[
     ),
 ];
 
-/// Files outside of wire that may have protocol bytes, each with its reason.
-const PROTOCOL_EXEMPT: &[(&str, &str)] = &[(
-    "crates/bartizan/src/server/mod.rs",
-    "two fixed refusals, for strangers who never become clients",
-)];
-
 /// Looks at all files and says what is wrong with them.
 type Check = fn(&[File]) -> Vec<String>;
 
@@ -171,7 +165,6 @@ fn protocol_bytes_are_in_wire(files: &[File]) -> Vec<String> {
     files
         .iter()
         .filter(|file| file.is_source_of(&["core", "conf", "sim", "bartizan"]))
-        .filter(|file| PROTOCOL_EXEMPT.iter().all(|(path, _)| *path != file.path))
         .flat_map(|file| {
             file.code()
                 .filter(|(_, line)| has_protocol_literal(line))

@@ -3,14 +3,15 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bartizan_conf::{AclPubsub, ConfError, Loaded, ServerOptions, Source, UserLine};
+use bartizan_conf::{ConfError, Loaded, ServerOptions, Source};
 use nix::unistd::{AccessFlags, access};
 
 use crate::cli::Sources;
 use crate::diagnostic;
-use crate::disk::reason;
+use crate::disk::{self, reason};
 use crate::files::Files;
-use crate::server::access::{Access, NewUserChannels, random_id};
+use crate::random::random_id;
+use crate::server::acl::{RuleError, UserError, Users};
 
 /// More than any file that makes sense.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -23,7 +24,7 @@ pub(crate) struct Config {
     /// What it says.
     pub(crate) loaded: Loaded,
     /// Who may do what.
-    pub(crate) access: Access,
+    pub(crate) users: Users,
     /// What was read from standard input.
     pub(crate) input: Vec<u8>,
 }
@@ -79,15 +80,21 @@ pub(crate) enum ConfigError {
     },
     /// A user cannot be made.
     #[error("{}", diagnostic::of_start(
-        &format!("Error in user declaration '{0}': {1}", .user, .why),
+        &user_line(user, why),
         "a user line is a name and rules, as in `user peer on >password -@all +ping`"
     ))]
     User {
-        /// The name and the rule.
+        /// Their name.
         user: String,
-        /// What is wrong with it.
-        why: String,
+        /// What is wrong with them.
+        why: UserError,
     },
+    /// The file of users is not right.
+    #[error("{}", diagnostic::of_start(
+        &format!("Aborting Redis startup because of ACL errors: {0}", .0),
+        "a line of the file is `user`, a name and rules, as in `user peer on >password +ping`"
+    ))]
+    AclFile(String),
     /// The operating system gave no random bytes for an id.
     #[error("cannot make an id: {0}")]
     NoRandomness(#[from] getrandom::Error),
@@ -105,7 +112,7 @@ pub(crate) fn read(sources: &Sources) -> Result<Config, ConfigError> {
         path: path.clone(),
         why,
     };
-    let text = read_file(&path).map_err(|error| unreadable(reason(&error)))?;
+    let text = disk::read(&path, LARGEST_FILE).map_err(|error| unreadable(reason(&error)))?;
     let input = if sources.stdin {
         read_bounded(std::io::stdin()).map_err(ConfigError::StandardInput)?
     } else {
@@ -128,17 +135,13 @@ pub(crate) fn read(sources: &Sources) -> Result<Config, ConfigError> {
         why: error.desc().to_owned(),
     })?;
     refuse_what_is_not_built(&loaded.server)?;
-    let access = users(&loaded.server)?;
+    let users = users(&loaded.server)?;
     Ok(Config {
         path,
         loaded,
-        access,
+        users,
         input,
     })
-}
-
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    read_bounded(std::fs::File::open(path)?)
 }
 
 fn read_bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
@@ -163,59 +166,41 @@ fn refuse_what_is_not_built(server: &ServerOptions) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn users(server: &ServerOptions) -> Result<Access, ConfigError> {
-    let from_file = match server.aclfile.as_deref() {
-        None | Some("") => None,
-        Some(_) if !server.users.is_empty() => {
-            return Err(ConfigError::Unsupported {
-                what: "Configuring Redis with users defined in redis.conf and at the same setting \
-                       an ACL file path is invalid. This setup is very likely to lead to \
-                       configuration errors and security holes, please define either an ACL file \
-                       or declare users directly in your redis.conf, but not both."
-                    .to_owned(),
-                help: "keep the aclfile line or the user lines",
-            });
+fn users(server: &ServerOptions) -> Result<Users, ConfigError> {
+    let requirepass = server.requirepass.as_deref();
+    let channels = server.acl_pubsub_default.into();
+    match server.aclfile.as_deref() {
+        None | Some("") => Users::new(requirepass, &server.users, channels)
+            .map_err(|(user, why)| ConfigError::User { user, why }),
+        Some(_) if !server.users.is_empty() => Err(ConfigError::Unsupported {
+            what: "Configuring Redis with users defined in redis.conf and at the same setting \
+                   an ACL file path is invalid. This setup is very likely to lead to \
+                   configuration errors and security holes, please define either an ACL file \
+                   or declare users directly in your redis.conf, but not both."
+                .to_owned(),
+            help: "keep the aclfile line or the user lines",
+        }),
+        Some(file) => {
+            let text = disk::read(Path::new(file), LARGEST_FILE).map_err(|error| {
+                let why = reason(&error);
+                ConfigError::AclFile(format!("Error loading ACLs, opening file '{file}': {why}"))
+            })?;
+            Users::from_file(file, &text, requirepass, channels).map_err(ConfigError::AclFile)
         }
-        Some(file) => Some(acl_file(Path::new(file))?),
-    };
-    let lines = from_file.as_deref().unwrap_or(&server.users);
-    let channels = match server.acl_pubsub_default {
-        AclPubsub::AllChannels => NewUserChannels::All,
-        AclPubsub::ResetChannels => NewUserChannels::None,
-    };
-    Access::new(server.requirepass.as_deref(), lines, channels).map_err(|(user, why)| {
-        ConfigError::User {
-            user,
-            why: why.to_string(),
-        }
-    })
+    }
 }
 
-/// The `user` lines of an `aclfile`: words apart by spaces, without quotes.
-fn acl_file(path: &Path) -> Result<Vec<UserLine>, ConfigError> {
-    let text = read_file(path).map_err(|error| ConfigError::Unreadable {
-        path: path.to_owned(),
-        why: reason(&error),
-    })?;
-    String::from_utf8_lossy(&text)
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| {
-            let mut words = line.split_whitespace();
-            match (words.next(), words.next()) {
-                (Some("user"), Some(name)) => Ok(UserLine {
-                    name: name.to_owned(),
-                    rules: words.map(str::to_owned).collect(),
-                }),
-                _ => Err(ConfigError::User {
-                    user: line.to_owned(),
-                    why: format!(
-                        "a line of {} has to begin with `user <name>`",
-                        path.display()
-                    ),
-                }),
-            }
-        })
-        .collect()
+/// What Redis says of a user line, which depends on what is wrong with it.
+fn user_line(user: &str, why: &UserError) -> String {
+    match why {
+        UserError::Name => "Spaces not allowed in ACL usernames".to_owned(),
+        UserError::Rule {
+            rule,
+            error: error @ RuleError::Unknown,
+        } => format!("Error loading ACL rule '{rule}' for the user named '{user}': {error}"),
+        UserError::Rule { error, .. } => format!("Error in user declaration '{user}': {error}"),
+        UserError::Parenthesis(_) | UserError::TooManyUsers => {
+            format!("Error in user declaration '{user}': {why}")
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! be reported before the directory entry is safe as well.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(crate) struct Disk {
 
 /// How a file was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Saved {
+pub(crate) enum Saved {
     /// A new file was renamed over it.
     Renamed,
     /// It cannot be renamed over (a bind mount), so it was rewritten where it is.
@@ -124,6 +124,16 @@ impl Writer {
     }
 }
 
+/// A file's text, or its first `most` bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut text)?;
+    Ok(text)
+}
+
 /// The operating system's words alone, without Rust's `(os error 28)`.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
@@ -163,7 +173,7 @@ pub(crate) fn clean_up(path: &Path) {
 
 /// Puts `text` in place of the file, such that at every instant the name leads to the whole old
 /// text or the whole new one, and the new one is on disk when this returns.
-fn replace(path: &Path, text: &[u8]) -> io::Result<Saved> {
+pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<Saved> {
     let path = target(path);
     let old = fs::metadata(&path).ok();
     if old.as_ref().is_some_and(fs::Metadata::is_dir) {

@@ -15,6 +15,7 @@ mod exit;
 mod files;
 mod log;
 mod net;
+mod random;
 mod scripts;
 mod server;
 mod signals;

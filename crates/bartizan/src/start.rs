@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use anyhow::Context;
 use bartizan_conf::{LogFormat, LogLevel, LogTimestamps, ServerOptions};
-use bartizan_core::model::durable::Durable;
 use bartizan_core::notify::event::Level;
 use bartizan_core::provide::options::{Credentials, Secret};
 use bartizan_core::sentinel::{Boot, Sentinel};
@@ -25,8 +24,9 @@ use crate::exit::Exit;
 use crate::log::{Format, Log, Settings, Threshold, TimeFormat};
 use crate::net::link::Links;
 use crate::net::resolve::Resolver;
+use crate::random::random_id;
 use crate::scripts::Scripts;
-use crate::server::access::random_id;
+use crate::server::acl::{Roster, Users};
 use crate::server::info::{Process, VERSION};
 use crate::server::{Hall, listen};
 use crate::signals::Signals;
@@ -106,7 +106,7 @@ fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Drive
     let Config {
         path,
         loaded,
-        access,
+        users,
         ..
     } = config;
     let server = loaded.server;
@@ -123,14 +123,11 @@ fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Drive
             .display()
             .to_string(),
     };
-    let options = server.clone();
-    let render =
-        move |current: &[u8], durable: &Durable| bartizan_conf::render(current, durable, &options);
+    let roster = Roster::default();
+    let render = render(server.clone(), roster.clone());
     let report = reporter(input_sender.clone());
-    let disk = Disk::start(path, Box::new(render), log.clone(), report)?;
-    for warning in &loaded.warnings {
-        log.warning(warning.to_string());
-    }
+    let disk = Disk::start(path, render, log.clone(), report)?;
+    warn(&log, &loaded.warnings, &users);
     let mut id = Some(format!("Sentinel ID is {}", loaded.durable.my_id));
     if !loaded.fresh
         && let Some(id) = id.take()
@@ -146,7 +143,7 @@ fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Drive
     };
     let hall = Hall::new(
         server,
-        access,
+        (users, roster),
         process,
         max_clients,
         log.clone(),
@@ -172,6 +169,30 @@ fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Drive
             signals,
         },
     ))
+}
+
+/// Tells of what is allowed but hardly meant.
+fn warn(log: &Log, warnings: &[bartizan_conf::Warning], users: &Users) {
+    if users.overrule_requirepass() {
+        log.warning(
+            "requirepass is not the password of the default user, whose user line says otherwise \
+             and wins; change both, or take the user line out",
+        );
+    }
+    for warning in warnings {
+        log.warning(warning.to_string());
+    }
+}
+
+/// How the file is written: the options of the start, and the users of now.
+fn render(options: ServerOptions, roster: Roster) -> disk::Render {
+    Box::new(move |current, durable| {
+        let options = ServerOptions {
+            users: roster.lines(),
+            ..options.clone()
+        };
+        bartizan_conf::render(current, durable, &options)
+    })
 }
 
 fn start_log(server: &ServerOptions) -> anyhow::Result<Log> {

@@ -55,7 +55,7 @@ pub(crate) fn split(line: &[u8]) -> Result<Vec<Word>, Range<usize>> {
 /// `text` as one word of a line: as it is if it reads back so, else in double quotes.
 pub(crate) fn quote(text: &str) -> String {
     let plain = |b: u8| b > b' ' && !matches!(b, b'"' | b'\'' | b'\\' | 0x7f);
-    if !text.is_empty() && text.bytes().all(plain) && !text.starts_with('#') {
+    if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
     }
     quote_always(text)
@@ -199,7 +199,7 @@ mod tests {
         let table = [
             ("plain", "plain"),
             ("p#x", "p#x"),
-            ("#x", "\"#x\""),
+            ("#x", "#x"),
             ("", "\"\""),
             ("a b", "\"a b\""),
             ("a\"b\\", r#""a\"b\\""#),

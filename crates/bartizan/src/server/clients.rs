@@ -113,7 +113,7 @@ fn fits(seat: &Seat, asking: &Seat, filter: &ClientFilter) -> bool {
 }
 
 /// One client as `CLIENT LIST` shows it, with its line end.
-fn line(seat: &Seat, now: Mono) -> Vec<u8> {
+pub(super) fn line(seat: &Seat, now: Mono) -> Vec<u8> {
     let mut text = format!(
         "id={} addr={} laddr={} fd=-1 name=",
         seat.id, seat.addr, seat.laddr

@@ -9,12 +9,12 @@ use bartizan_wire::reply::{self, Subscription};
 use bartizan_wire::request::{self, ClientCall, Local, ReplyMode, Request, Spec};
 use bartizan_wire::resp::{Argv, Frame, Limits, Protocol, encode_frame};
 
-use super::access::DEFAULT_USER;
+use super::acl::{self, DEFAULT_USER, Denial, Reason, Wanted};
 use super::client::Client;
 use super::info::{self, REDIS_VERSION, Section};
 use super::pubsub::{Kind, SUBSCRIPTIONS_PER_CLIENT};
 use super::seat::{Shape, Slot, Waiting};
-use super::{acl, clients, count};
+use super::{clients, count};
 use crate::driver::Errand;
 
 const NO_AUTH: Reply = Reply::Error(std::borrow::Cow::Borrowed(
@@ -29,7 +29,7 @@ const NO_PASSWORD_SET: Reply = Reply::Error(std::borrow::Cow::Borrowed(
 ));
 const HELLO_NEEDS_AUTH: Reply = Reply::Error(std::borrow::Cow::Borrowed(
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
-     <proto> AUTH <user> <pass> option can be used to authenticate the client and select the \
+     AUTH <user> <pass> option can be used to authenticate the client and select the \
      RESP protocol version at the same time",
 ));
 const NO_CHANNEL: Reply = Reply::Error(std::borrow::Cow::Borrowed(
@@ -73,7 +73,7 @@ impl Client {
                 self.owe(voice, Errand::Query(query), Shape::Whole).await;
             }
             Ok(Request::Answered(frame)) => self.say_frame(voice, &frame),
-            Ok(Request::Local(local)) => self.local(voice, local).await,
+            Ok(Request::Local(local)) => self.local(voice, &argv, local).await,
             Err(refusal) => self.say(voice, &refusal),
         }
     }
@@ -107,27 +107,24 @@ impl Client {
     }
 
     /// Whether this client may give this command now (spec §3.1).
-    fn admit(&self, spec: &Spec, argv: &Argv) -> Result<(), Reply> {
+    fn admit(&self, spec: &'static Spec, argv: &Argv) -> Result<(), Reply> {
         if spec.no_auth {
             return Ok(());
         }
-        let user = self.seat.user.borrow();
-        let Some(user) = user.as_deref() else {
+        self.hall.let_in(&self.seat);
+        if self.seat.user.borrow().is_none() {
             return Err(NO_AUTH);
-        };
-        if !self.hall.access.permits(user, spec) {
-            return Err(Reply::error(format!(
-                "NOPERM this user has no permissions to run the '{}' command",
-                spec.name
-            )));
         }
-        if spec.name == "publish"
-            && argv
-                .get(1)
-                .is_some_and(|channel| !self.hall.access.permits_channel(user, channel))
-        {
-            return Err(NO_CHANNEL);
-        }
+        let wanted = Wanted { spec, argv };
+        self.hall
+            .permit(&self.seat, &wanted)
+            .map_err(|denial| match denial {
+                Denial::Command => Reply::error(format!(
+                    "NOPERM this user has no permissions to run the '{}' command",
+                    spec.name
+                )),
+                Denial::Channel(_) => NO_CHANNEL,
+            })?;
         let listening = self.seat.protocol.get() == Protocol::Resp2 && self.seat.subscribed() > 0;
         if listening && !spec.while_subscribed {
             return Err(Reply::error(format!(
@@ -139,7 +136,8 @@ impl Client {
         Ok(())
     }
 
-    async fn local(&mut self, voice: Voice, local: Local) {
+    async fn local(&mut self, voice: Voice, argv: &Argv, local: Local) {
+        let word = argv.first().map_or(&[][..], Vec::as_slice);
         match local {
             Local::Ping(message) => self.ping(voice, message),
             Local::Info(words) => self.info(voice, &words).await,
@@ -147,11 +145,18 @@ impl Client {
                 protocol,
                 auth,
                 name,
-            } => self.hello(voice, protocol, auth, name),
-            Local::Auth { user, password } => self.auth(voice, user.as_deref(), &password),
+            } => {
+                if let Some(credentials) = auth
+                    && !self.log_in(word, &credentials)
+                {
+                    return self.say(voice, &WRONG_PASSWORD);
+                }
+                self.hello(voice, protocol, name);
+            }
+            Local::Auth { user, password } => self.auth(voice, word, user, password),
             Local::Client(call) => self.client_call(voice, call),
             Local::Acl(call) => {
-                let frame = acl::answer(&self.hall, &self.seat, call);
+                let frame = acl::answer::answer(&self.hall, &self.seat, call).await;
                 self.say_frame(voice, &frame);
             }
             Local::Subscribe(names) => self.subscribe(Kind::Channel, &names),
@@ -186,12 +191,12 @@ impl Client {
         }
     }
 
-    fn auth(&mut self, voice: Voice, user: Option<&[u8]>, password: &[u8]) {
-        if user.is_none() && self.hall.access.default_has_no_password() {
+    fn auth(&mut self, voice: Voice, word: &[u8], user: Option<Vec<u8>>, password: Vec<u8>) {
+        if user.is_none() && self.hall.users.borrow().default_has_no_password() {
             return self.say(voice, &NO_PASSWORD_SET);
         }
-        let user = user.unwrap_or(DEFAULT_USER.as_bytes());
-        let reply = if self.log_in(user, password) {
+        let user = user.unwrap_or_else(|| DEFAULT_USER.into());
+        let reply = if self.log_in(word, &(user, password)) {
             Reply::OK
         } else {
             WRONG_PASSWORD
@@ -199,9 +204,13 @@ impl Client {
         self.say(voice, &reply);
     }
 
-    /// Becomes that user, if the password is right. A wrong one leaves who it was.
-    fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool {
-        let Some(user) = self.hall.access.authenticate(user, password) else {
+    /// Becomes that user, if the password is right. A wrong one leaves who it was, and is logged
+    /// with the word of the command that it came in.
+    fn log_in(&mut self, word: &[u8], (user, password): &(Vec<u8>, Vec<u8>)) -> bool {
+        let found = self.hall.users.borrow().authenticate(user, password);
+        let Some(user) = found else {
+            self.hall
+                .log_refusal(&self.seat, (Reason::Auth, word), user);
             return false;
         };
         *self.seat.user.borrow_mut() = Some(user);
@@ -209,18 +218,8 @@ impl Client {
         true
     }
 
-    fn hello(
-        &mut self,
-        voice: Voice,
-        protocol: Option<Protocol>,
-        auth: Option<(Vec<u8>, Vec<u8>)>,
-        name: Option<Vec<u8>>,
-    ) {
-        if let Some((user, password)) = auth
-            && !self.log_in(&user, &password)
-        {
-            return self.say(voice, &WRONG_PASSWORD);
-        }
+    fn hello(&mut self, voice: Voice, protocol: Option<Protocol>, name: Option<Vec<u8>>) {
+        self.hall.let_in(&self.seat);
         if self.seat.user.borrow().is_none() {
             return self.say(voice, &HELLO_NEEDS_AUTH);
         }
@@ -270,17 +269,6 @@ impl Client {
     }
 
     fn subscribe(&self, kind: Kind, names: &[Vec<u8>]) {
-        let access = &self.hall.access;
-        let permitted = match self.seat.user.borrow().as_deref() {
-            None => false,
-            Some(user) => names.iter().all(|name| match kind {
-                Kind::Channel => access.permits_channel(user, name),
-                Kind::Pattern => access.permits_pattern(user, name),
-            }),
-        };
-        if !permitted {
-            return self.say(Voice::Heard, &NO_CHANNEL);
-        }
         if self.seat.subscribed().saturating_add(names.len()) > SUBSCRIPTIONS_PER_CLIENT {
             return self.say(Voice::Heard, &Reply::error("ERR too many subscriptions"));
         }

@@ -1,7 +1,6 @@
 //! The server: whoever connects to us, client or peer, and what they are told.
 
-pub(crate) mod access;
-mod acl;
+pub(crate) mod acl;
 mod client;
 mod clients;
 mod dispatch;
@@ -19,9 +18,11 @@ use bartizan_conf::ServerOptions;
 use bartizan_core::notify::event::{Event, Level};
 use bartizan_core::provide::reply::Reply;
 use bartizan_core::time::Mono;
+use bartizan_wire::reply;
+use bartizan_wire::resp::Protocol;
 use tokio::sync::{mpsc, oneshot};
 
-use self::access::{Access, DEFAULT_USER};
+use self::acl::{DEFAULT_USER, Denial, Reason, Refusals, Roster, Users, Wanted};
 use self::listen::Stream;
 use self::pubsub::{ClientId, PubSub};
 use self::seat::Seat;
@@ -32,12 +33,12 @@ use crate::log::Log;
 /// Bytes read from a client at a time.
 const SCRATCH_BYTES: usize = 16 << 10;
 /// What a client hears that is one too many (spec §1.3).
-const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
+const FULL: &str = "ERR max number of clients reached";
 /// What a stranger hears in protected mode.
-const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is \
+const PROTECTED: &str = "DENIED Redis is running in protected mode because protected mode is \
 enabled and no password is set for the default user. In this mode connections are only accepted \
 from the loopback interface. To accept others, set a password with requirepass or a user line, or \
-set protected-mode to no where nobody but friends can connect.\r\n";
+set protected-mode to no where nobody but friends can connect.";
 
 /// All clients, and what they share.
 #[derive(Debug)]
@@ -45,7 +46,10 @@ pub(crate) struct Hall {
     /// The options of the file.
     pub(crate) options: ServerOptions,
     /// Who may do what.
-    pub(crate) access: Access,
+    pub(crate) users: RefCell<Users>,
+    /// What was refused to whom.
+    refusals: RefCell<Refusals>,
+    roster: Roster,
     /// Who listens to what.
     pub(crate) pubsub: RefCell<PubSub>,
     /// What happened so far.
@@ -92,16 +96,18 @@ impl Hall {
     /// An empty hall whose clients' wishes go to `driver`.
     pub(crate) fn new(
         options: ServerOptions,
-        access: Access,
+        (users, roster): (Users, Roster),
         process: info::Process,
         max_clients: u32,
         log: Log,
         driver: mpsc::Sender<Wish>,
     ) -> Self {
         let max_clients = usize::try_from(max_clients).unwrap_or(usize::MAX);
-        Self {
+        let hall = Self {
+            refusals: RefCell::new(Refusals::new(options.acllog_max_len)),
             options,
-            access,
+            users: RefCell::new(users),
+            roster,
             pubsub: RefCell::default(),
             tally: Tally::default(),
             process,
@@ -112,7 +118,9 @@ impl Hall {
             next_id: Cell::new(3),
             max_clients,
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
-        }
+        };
+        hall.users_changed();
+        hall
     }
 
     /// Publishes an event to all who listen. Events of level debug are for the log alone.
@@ -129,7 +137,7 @@ impl Hall {
         let refusal = if self.seats.borrow().len() >= self.max_clients {
             Some(FULL)
         } else if self.options.protected_mode
-            && self.access.default_has_no_password()
+            && self.users.borrow().default_has_no_password()
             && !is_local(&stream)
         {
             Some(PROTECTED)
@@ -138,8 +146,10 @@ impl Hall {
         };
         if let Some(text) = refusal {
             count(&self.tally.rejected, 1);
+            let mut line = Vec::new();
+            reply::encode(&Reply::error(text), Protocol::Resp2, &mut line);
             // A socket this young takes a line at once; if it does not, it is closed in silence.
-            let _ = stream.try_write(text);
+            let _ = stream.try_write(&line);
             return;
         }
         count(&self.tally.connections, 1);
@@ -148,12 +158,68 @@ impl Hall {
         self.next_id.set(id.wrapping_add(1));
         let (addr, laddr) = stream.ends();
         let seat = Rc::new(Seat::new(id, addr, laddr, self.clock.now()));
-        if self.access.is_open() {
-            *seat.user.borrow_mut() = Some(Rc::from(DEFAULT_USER));
-        }
+        self.let_in(&seat);
         self.seats.borrow_mut().insert(id, Rc::clone(&seat));
         let hall = Rc::clone(self);
         tokio::task::spawn_local(client::serve(hall, seat, stream));
+    }
+
+    /// Makes a client that has not said who it is the default user, where nobody has to say so.
+    fn let_in(&self, seat: &Seat) {
+        let mut user = seat.user.borrow_mut();
+        if user.is_none() && self.users.borrow().is_open() {
+            *user = Some(Rc::from(DEFAULT_USER));
+        }
+    }
+
+    /// Whether a client may make a request, as far as its user is concerned. What is refused is
+    /// logged.
+    ///
+    /// # Errors
+    /// What it may not do.
+    fn permit(&self, seat: &Seat, wanted: &Wanted<'_>) -> Result<(), Denial> {
+        let user = seat.user.borrow();
+        let user = user.as_deref().unwrap_or_default();
+        let verdict = self.users.borrow().permit(user, wanted);
+        match &verdict {
+            Ok(()) => {}
+            Err(Denial::Command) => {
+                let object = wanted.spec.name.as_bytes();
+                self.log_refusal(seat, (Reason::Command, object), user.as_bytes());
+            }
+            Err(Denial::Channel(name)) => {
+                self.log_refusal(seat, (Reason::Channel, name), user.as_bytes());
+            }
+        }
+        verdict
+    }
+
+    fn log_refusal(&self, seat: &Seat, what: (Reason, &[u8]), user: &[u8]) {
+        let now = self.clock.now();
+        let mut client = clients::line(seat, now);
+        client.truncate(client.trim_ascii_end().len());
+        self.refusals.borrow_mut().add(now, what, user, client);
+    }
+
+    /// The `aclfile`, if users are kept in one.
+    fn acl_file(&self) -> Option<String> {
+        let file = self.options.aclfile.as_ref();
+        file.filter(|path| !path.is_empty()).cloned()
+    }
+
+    /// Has the users written with the next write of the configuration file, unless they are in a
+    /// file of their own.
+    fn users_changed(&self) {
+        if self.acl_file().is_none() {
+            self.roster.set(self.users.borrow().lines());
+        }
+    }
+
+    /// Closes all clients of which something is true, when what they are owed is sent.
+    fn close_all(&self, chosen: impl Fn(&Seat) -> bool) {
+        for seat in self.seats.borrow().values().filter(|seat| chosen(seat)) {
+            seat.kill();
+        }
     }
 
     /// Forgets a client that is gone.

@@ -15,6 +15,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod acl;
+mod acl_file;
+mod acl_rules;
 mod agreement;
 mod commands;
 mod config_file;

@@ -147,6 +147,24 @@ pub fn by_name(name: &[u8]) -> Option<&'static Spec> {
     table().find(|spec| spec.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
+/// Finds the row for a full name as [`by_name`] does, or for another name of the same subcommand
+/// (`sentinel|primary`).
+pub fn by_any_name(name: &[u8]) -> Option<&'static Spec> {
+    by_name(name).or_else(|| {
+        let at = name.iter().position(|byte| *byte == b'|')?;
+        let (container, sub) = name.split_at_checked(at)?;
+        let argv = vec![container.to_vec(), sub.get(1..)?.to_vec()];
+        lookup(&argv)
+            .ok()
+            .filter(|spec| spec.subcommand().is_some())
+    })
+}
+
+/// Whether there is such a command and subcommand, however many words it is given.
+pub fn exists(argv: &Argv) -> bool {
+    lookup(argv).is_ok()
+}
+
 fn lookup(argv: &Argv) -> Result<&'static Spec, Reply> {
     let top = by_name(word(argv, 0)).filter(|spec| spec.subcommand().is_none());
     let Some(top) = top else {
