@@ -5,6 +5,7 @@
     reason = "talking to the person at the terminal is what these tasks are for"
 )]
 
+mod bench;
 mod clients;
 mod demo;
 mod gate;
@@ -56,6 +57,12 @@ const TASKS: &[Task] = &[
         help: sim::HELP,
         run: sim::run,
     },
+    Task {
+        name: "bench",
+        brief: "Measures Bartizan beside redis-sentinel: `scale`, `micro`",
+        help: bench::HELP,
+        run: bench::run,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -83,6 +90,9 @@ fn dispatch(args: &[String]) -> Result<()> {
         bail!("there is no task {name:?}; `cargo xtask --help` lists them");
     };
     if rest.iter().any(|word| word == "--help" || word == "-h") {
+        if let Some(shown) = (task.name == "bench").then(|| bench::help(rest)).flatten() {
+            return shown;
+        }
         println!("cargo xtask {}: {}\n\n{}", task.name, task.brief, task.help);
         return Ok(());
     }

@@ -250,7 +250,7 @@ mod tests {
         SocketAddrV4::new([127, 1, 1, last].into(), 7000)
     }
 
-    fn info(server: &Server, followers: &[Follower]) -> bartizan_wire::info::Info {
+    fn info(server: &Server, followers: &[Follower]) -> bartizan_core::report::Info {
         let mut text = String::new();
         server.info(followers, Instant::now(), &mut text);
         parse(text.as_bytes())
