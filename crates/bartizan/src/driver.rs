@@ -21,6 +21,7 @@ use crate::exit::Exit;
 use crate::log::Log;
 use crate::net::link::Links;
 use crate::net::resolve::Resolver;
+use crate::rescue::Rescues;
 use crate::scripts::Scripts;
 use crate::server::Hall;
 use crate::signals::Signals;
@@ -71,6 +72,8 @@ pub(crate) struct Driver {
     pub(crate) resolver: Resolver,
     /// Its scripts.
     pub(crate) scripts: Scripts,
+    /// Its rescues of writes.
+    pub(crate) rescues: Rescues,
     /// Its clients.
     pub(crate) hall: Rc<Hall>,
     /// What the log says when the first write has ended: the id, when it is new and must be on
@@ -239,6 +242,7 @@ impl Driver {
                 Output::Resolve { host } => self.resolver.resolve(host),
                 Output::RunScript { job, argv } => self.scripts.run(job, argv),
                 Output::KillScript { job } => self.scripts.kill(job),
+                Output::Rescue { id, rescue } => self.rescues.start(id, *rescue),
                 Output::Crash { code } => {
                     return Some(Exit::Crash(u8::try_from(code).unwrap_or(99)));
                 }

@@ -16,6 +16,7 @@ mod files;
 mod log;
 mod net;
 mod random;
+mod rescue;
 mod scripts;
 mod server;
 mod signals;

@@ -25,6 +25,7 @@ use crate::log::{Format, Log, Settings, Threshold, TimeFormat};
 use crate::net::link::Links;
 use crate::net::resolve::Resolver;
 use crate::random::random_id;
+use crate::rescue::Rescues;
 use crate::scripts::Scripts;
 use crate::server::acl::{Roster, Users};
 use crate::server::info::{Process, VERSION};
@@ -155,7 +156,8 @@ fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Drive
         links: Links::new(input_sender.clone(), source),
         disk,
         resolver: Resolver::new(input_sender.clone()),
-        scripts: Scripts::new(input_sender),
+        scripts: Scripts::new(input_sender.clone()),
+        rescues: Rescues::new(input_sender),
         hall: Rc::new(hall),
         after_first_write: id,
         owed: Owed::default(),

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::addr::Host;
-use crate::ids::{CallId, JobId, LinkId, PersistSeq, RequestId};
+use crate::ids::{CallId, JobId, LinkId, PersistSeq, RequestId, RescueId};
 use crate::provide::command::Command;
 use crate::report::{Hello, Info, Opinion};
+use crate::rescue::Rescued;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -84,6 +85,13 @@ pub enum Input {
         job: JobId,
         /// How.
         how: ScriptEnd,
+    },
+    /// A rescue asked for with `Output::Rescue` ended; exactly one for each.
+    Rescued {
+        /// Which.
+        id: RescueId,
+        /// What came of it.
+        outcome: Rescued,
     },
 }
 

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::addr::{Addr, Host};
-use crate::ids::{CallId, Epoch, JobId, LinkId, PersistSeq, RequestId, RunId};
+use crate::ids::{CallId, Epoch, JobId, LinkId, PersistSeq, RequestId, RescueId, RunId};
 use crate::model::durable::Durable;
 use crate::notify::event::{Event, Level};
 use crate::provide::options::{Credentials, Renames};
 use crate::provide::reply::Reply;
 use crate::report::Hello;
+use crate::rescue::Rescue;
 
 /// One thing to do. Outputs are carried out in the order they are polled.
 #[derive(Clone, Debug)]
@@ -83,6 +84,13 @@ pub enum Output {
     KillScript {
         /// Which.
         job: JobId,
+    },
+    /// Save what a returned master alone has; answer with `Rescued`, always and once.
+    Rescue {
+        /// Its id.
+        id: RescueId,
+        /// What to save and from where.
+        rescue: Box<Rescue>,
     },
     /// End the process at once with this code (`SENTINEL SIMULATE-FAILURE`, spec §10.9).
     Crash {

@@ -149,6 +149,8 @@ impl Sentinel {
             }
             Input::ScriptStarted { job, pid } => script::on_started(&mut self.cx, job, pid),
             Input::ScriptEnded { job, how } => script::on_ended(&mut self.cx, job, how),
+            // Nothing asks for a rescue yet, so this id is nobody's.
+            Input::Rescued { id: _, outcome: _ } => {}
         }
         self.settle();
     }

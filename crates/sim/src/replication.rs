@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use bartizan_core::report::Hello;
+use bartizan_core::ids;
+use bartizan_core::report::{Fork, Hello, History as Place};
 
 use crate::msg::Msg;
 
@@ -77,6 +78,22 @@ impl History {
             backlog_from: 0,
             writes: Vec::new(),
         }
+    }
+
+    /// The place in history as INFO tells it: offsets there count from the first byte that is
+    /// meant, here from the last one before it.
+    pub fn place(&self) -> Option<Place> {
+        let id = |ReplId(n): ReplId| ids::ReplId::parse(format!("{n:040x}").as_bytes());
+        let fork = |(before, agreed): (ReplId, u64)| {
+            let offset = agreed + 1;
+            id(before).map(|id| Fork { id, offset })
+        };
+        Some(Place {
+            id: id(self.id)?,
+            offset: self.offset,
+            before: self.second.and_then(fork),
+            kept_from: Some(self.backlog_from + 1),
+        })
     }
 
     /// One thing more.

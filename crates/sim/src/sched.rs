@@ -4,6 +4,8 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::fmt;
 
+use bartizan_core::ids::RescueId;
+
 use crate::net::{ConnId, Side};
 
 /// True time: microseconds since the world began. Nobody in the world can read it; hosts have
@@ -64,6 +66,8 @@ pub enum Ev {
     ScriptEnd(usize, u32, u64),
     /// A name was looked up: host, life.
     Lookup(usize, u32),
+    /// A rescue ends: host, life, rescue.
+    RescueEnd(usize, u32, RescueId),
     /// A process that was down comes back: node, life.
     Restart(usize, u32),
     /// A server's own timer: server, life.

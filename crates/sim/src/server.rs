@@ -251,6 +251,7 @@ impl Server {
             run_id: Some(self.run_id),
             priority: Some(self.priority),
             announced: Some(self.announced),
+            history: self.history.place(),
             ..Info::default()
         };
         match &self.standing {
@@ -276,6 +277,7 @@ impl Server {
             .collect();
         if self.trouble.info_cut {
             (info.role, info.priority, info.offset) = (None, None, None);
+            info.history = None;
             info.replicas.clear();
         }
         info

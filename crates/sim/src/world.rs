@@ -209,6 +209,7 @@ impl World {
             Ev::Synced(h, life) => self.host_synced(h, life),
             Ev::ScriptEnd(h, life, job) => self.host_script_ended(h, life, job),
             Ev::Lookup(h, life) => self.host_looked_up(h, life),
+            Ev::RescueEnd(h, life, id) => self.end_rescue(h, life, id),
             Ev::Restart(node, life) => self.restart(node, life),
             Ev::ServerTick(s, life) => self.server_tick(s, life),
             Ev::SyncDone(s, life, transfer) => self.server_transferred(s, life, transfer),

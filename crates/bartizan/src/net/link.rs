@@ -133,7 +133,8 @@ impl Links {
             | Input::PersistFailed { .. }
             | Input::Resolved { .. }
             | Input::ScriptStarted { .. }
-            | Input::ScriptEnded { .. } => true,
+            | Input::ScriptEnded { .. }
+            | Input::Rescued { .. } => true,
         }
     }
 }

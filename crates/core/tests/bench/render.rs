@@ -26,6 +26,9 @@ pub(crate) fn output(links: &BTreeMap<LinkId, (u16, LinkKind)>, output: &Output)
         Output::Resolve { host } => format!("resolve {host}"),
         Output::RunScript { job, argv } => format!("run {} {}", job.get(), argv.join(" ")),
         Output::KillScript { job } => format!("kill {}", job.get()),
+        Output::Rescue { id, rescue } => {
+            format!("rescue {} {} {}", id.get(), rescue.addr, rescue.fork.offset)
+        }
         Output::Crash { code } => format!("crash {code}"),
     };
     short_ids(line)

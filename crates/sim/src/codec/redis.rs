@@ -226,6 +226,20 @@ fn info_text(info: &Info) -> String {
     if let Some(announced) = info.announced {
         line("replica_announced", &u8::from(announced));
     }
+    if let Some(history) = &info.history {
+        line("master_replid", &history.id);
+        if let Some(fork) = &history.before {
+            line("master_replid2", &fork.id);
+            line("second_repl_offset", &fork.offset);
+        }
+        line("master_repl_offset", &history.offset);
+        line(
+            "repl_backlog_active",
+            &u8::from(history.kept_from.is_some()),
+        );
+        let from = history.kept_from.unwrap_or(0);
+        line("repl_backlog_first_byte_offset", &from);
+    }
     for (n, replica) in info.replicas.iter().enumerate() {
         let Addr { host, port } = replica;
         let value = format!("ip={host},port={port},state=online,offset=1,lag=0");

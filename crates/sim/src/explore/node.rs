@@ -394,6 +394,8 @@ impl Node {
             | Output::Resolve { .. }
             | Output::RunScript { .. }
             | Output::KillScript { .. }
+            // The servers of these small worlds tell nothing of their histories.
+            | Output::Rescue { .. }
             | Output::Crash { .. } => {}
         }
     }

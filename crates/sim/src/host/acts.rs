@@ -169,6 +169,7 @@ impl World {
                 self.sched
                     .after_ms(20, Ev::ScriptEnd(h, host.life, job.get()));
             }
+            Output::Rescue { id, rescue } => self.start_rescue(h, id, rescue),
             Output::Crash { .. } => {
                 let node = self.host_node(h);
                 self.crash_for(node, 1000, 1);

@@ -3,15 +3,17 @@
 mod acts;
 mod door;
 mod hears;
+mod rescue;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use bartizan_core::addr::{Addr, Host as HostName};
-use bartizan_core::ids::{CallId, LinkId, RequestId, RunId};
+use bartizan_core::ids::{CallId, LinkId, RequestId, RescueId, RunId};
 use bartizan_core::input::Input;
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
+use bartizan_core::rescue::Rescue;
 use bartizan_core::sentinel::{Boot, Sentinel};
 use bartizan_core::time::Mono;
 
@@ -106,6 +108,7 @@ pub struct Host {
     requests: BTreeMap<RequestId, Waiting>,
     replies: BTreeMap<ConnId, VecDeque<(CallId, Option<Msg>)>>,
     lookups: VecDeque<HostName>,
+    rescues: BTreeMap<RescueId, Box<Rescue>>,
     next_request: u64,
     wake_at: Option<At>,
 }
@@ -136,6 +139,7 @@ impl Host {
             requests: BTreeMap::new(),
             replies: BTreeMap::new(),
             lookups: VecDeque::new(),
+            rescues: BTreeMap::new(),
             next_request: 0,
             wake_at: None,
         }
@@ -149,6 +153,7 @@ impl Host {
         self.requests.clear();
         self.replies.clear();
         self.lookups.clear();
+        self.rescues.clear();
         self.armed = None;
         self.wake_at = None;
         self.disk.crash(rename_was_done);

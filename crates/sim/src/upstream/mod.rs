@@ -121,7 +121,10 @@ impl Upstream {
             Input::Asked { request, command } => self.on_command(now, request, command),
             Input::Persisted { seq } => self.on_written(seq, None),
             Input::PersistFailed { seq, why } => self.on_written(seq, Some(&why)),
-            Input::Resolved { .. } | Input::ScriptStarted { .. } | Input::ScriptEnded { .. } => {}
+            Input::Resolved { .. }
+            | Input::ScriptStarted { .. }
+            | Input::ScriptEnded { .. }
+            | Input::Rescued { .. } => {}
         }
     }
 
