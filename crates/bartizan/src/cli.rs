@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use bartizan_wire::call::{SENT_TO_PEERS, SENT_TO_SERVERS};
+use bartizan_wire::hello;
+
 /// What the words on the command line ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
@@ -9,6 +12,8 @@ pub(crate) enum Invocation {
     Run(Sources),
     /// Read the configuration, say whether it is good, and end.
     Check(Sources),
+    /// Print the users that servers and Sentinels need.
+    Acl,
     /// Print the version.
     Version,
     /// Print the help.
@@ -31,6 +36,7 @@ pub(crate) fn parse(args: &[String]) -> Invocation {
     match args.first().map(String::as_str) {
         Some("-v" | "--version") => Invocation::Version,
         Some("-h" | "--help") => Invocation::Help,
+        Some("acl") if args.len() == 1 => Invocation::Acl,
         Some("--check-config") => Invocation::Check(sources(args.get(1..).unwrap_or_default())),
         _ => Invocation::Run(sources(args)),
     }
@@ -45,6 +51,53 @@ pub(crate) fn version() -> String {
         usize::BITS
     )
 }
+
+/// What `bartizan acl` prints: the smallest users with which everything works.
+pub(crate) fn acl_users() -> String {
+    let rules =
+        |words: &[&str]| -> String { words.iter().map(|name| format!(" +{name}")).collect() };
+    let channel = hello::CHANNEL;
+    format!(
+        "\
+# On every Redis server, for Bartizan (sentinel auth-user, sentinel auth-pass):
+ACL SETUSER bartizan on >PASSWORD resetchannels &{channel} -@all{}
+
+# On every Bartizan, for the others (sentinel sentinel-user, sentinel sentinel-pass):
+ACL SETUSER peer on >PASSWORD resetchannels &{channel} -@all{}
+
+# On every Bartizan, for clients that ask for the master and listen to events:
+ACL SETUSER client on >PASSWORD allchannels -@all{}
+
+# In a file, write `user` in place of `ACL SETUSER`. Put a password of your own in place of
+# PASSWORD; ACL GENPASS makes one.
+",
+        rules(SENT_TO_SERVERS),
+        rules(SENT_TO_PEERS),
+        rules(CLIENTS_NEED),
+    )
+}
+
+/// What client libraries send to a Sentinel, beside AUTH and HELLO. All of it is known to
+/// redis-sentinel 7.0 too.
+const CLIENTS_NEED: &[&str] = &[
+    "ping",
+    "info",
+    "role",
+    "client|setname",
+    "client|id",
+    "subscribe",
+    "psubscribe",
+    "unsubscribe",
+    "punsubscribe",
+    "sentinel|get-master-addr-by-name",
+    "sentinel|masters",
+    "sentinel|master",
+    "sentinel|replicas",
+    "sentinel|slaves",
+    "sentinel|sentinels",
+    "sentinel|ckquorum",
+    "sentinel|myid",
+];
 
 fn sources(args: &[String]) -> Sources {
     let mut found = Sources::default();
@@ -80,6 +133,7 @@ Usage:
   bartizan FILE [--directive value ...]   run with this sentinel.conf
   bartizan FILE -                         the same, with more configuration from standard input
   bartizan --check-config FILE            read the configuration and say whether it is good
+  bartizan acl                            print the ACL users that servers and Bartizans need
   bartizan --version
   bartizan --help
 
@@ -166,6 +220,12 @@ mod tests {
             run(Some("f"), true, &["--port", "1"])
         );
         assert_eq!(read(&["f", "-"]), run(Some("f"), true, &[]));
+    }
+
+    #[test]
+    fn users_are_printed_for_a_lone_word_of_that_name() {
+        assert_eq!(read(&["acl"]), Invocation::Acl);
+        assert_eq!(read(&["./acl"]), run(Some("./acl"), false, &[]));
     }
 
     #[test]

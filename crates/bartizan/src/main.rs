@@ -36,6 +36,7 @@ fn main() -> ExitCode {
     let ended = match cli::parse(&args) {
         Invocation::Version => say(&format!("{}\n", cli::version())),
         Invocation::Help => say(cli::HELP),
+        Invocation::Acl => say(&cli::acl_users()),
         Invocation::Check(sources) => {
             config::read(&sources)
                 .map_err(Into::into)

@@ -33,6 +33,30 @@ pub(crate) enum AnswerKind {
     Ok,
 }
 
+/// All that is sent to Redis servers, beside AUTH, by the names of ACL rules: what our user there
+/// has to be allowed (spec §13).
+pub const SENT_TO_SERVERS: &[&str] = &[
+    "ping",
+    "info",
+    "subscribe",
+    "publish",
+    "client|setname",
+    "client|kill",
+    "multi",
+    "exec",
+    "slaveof",
+    "config|rewrite",
+    "script|kill",
+];
+
+/// The same for other Sentinels.
+pub const SENT_TO_PEERS: &[&str] = &[
+    "ping",
+    "publish",
+    "client|setname",
+    "sentinel|is-master-down-by-addr",
+];
+
 /// Appends a call and says what to expect (spec §5.2, §7, §9.1, §10.3).
 ///
 /// Command words are in upper case and go through `renames`; words behind them do not.

@@ -18,6 +18,7 @@ mod harness;
 mod acl;
 mod acl_file;
 mod acl_rules;
+mod acl_users;
 mod agreement;
 mod commands;
 mod config_file;

@@ -1,5 +1,7 @@
 //! The `aclfile`: one `user` line each, words apart by single spaces, no quotes and no comments.
 
+use std::collections::BTreeSet;
+
 use super::error::{RuleError, UserError, shown};
 use super::user::{User, merged};
 use super::{NewUserChannels, Users, check_name, limits};
@@ -20,7 +22,7 @@ impl Users {
         channels: NewUserChannels,
     ) -> Result<Self, String> {
         let mut users = Self::empty(requirepass, channels);
-        let mut seen: Vec<&[u8]> = Vec::new();
+        let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
         let mut errors = String::new();
         for (line, number) in text.split(|byte| *byte == b'\n').zip(1_usize..) {
             let line = line.trim_ascii();
@@ -37,14 +39,13 @@ impl Users {
                 ));
                 continue;
             };
-            if seen.contains(name) {
+            if !seen.insert(name) {
                 let name = String::from_utf8_lossy(name);
                 errors.push_str(&format!(
                     "WARNING: Duplicate user '{name}' found on line {number}. "
                 ));
                 continue;
             }
-            seen.push(name);
             match read_user(name, rules, channels) {
                 Ok((name, user)) if users.users.len() <= limits::USERS => {
                     users.users.insert(name.into(), user);
