@@ -134,7 +134,6 @@ pub(crate) fn read(sources: &Sources) -> Result<Config, ConfigError> {
         path: path.clone(),
         why: error.desc().to_owned(),
     })?;
-    refuse_what_is_not_built(&loaded.server)?;
     let users = users(&loaded.server)?;
     Ok(Config {
         path,
@@ -148,22 +147,6 @@ fn read_bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     from.take(LARGEST_FILE).read_to_end(&mut text)?;
     Ok(text)
-}
-
-/// To run in the clear where TLS was asked for would be worse than not to run.
-fn refuse_what_is_not_built(server: &ServerOptions) -> Result<(), ConfigError> {
-    let value = |name: &str| server.tls.get(name).map_or("", String::as_str);
-    let help = "TLS is not built yet: take the tls- lines out, or stay with redis-sentinel";
-    let port = value("tls-port");
-    if !matches!(port, "" | "0") {
-        let what = format!("tls-port {port} is set, but this Bartizan cannot speak TLS");
-        return Err(ConfigError::Unsupported { what, help });
-    }
-    if value("tls-replication").eq_ignore_ascii_case("yes") {
-        let what = "tls-replication is on, but this Bartizan cannot speak TLS".to_owned();
-        return Err(ConfigError::Unsupported { what, help });
-    }
-    Ok(())
 }
 
 fn users(server: &ServerOptions) -> Result<Users, ConfigError> {

@@ -21,6 +21,11 @@ mod scripts;
 mod server;
 mod signals;
 mod start;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/absent.rs"]
+mod tls;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -43,6 +48,10 @@ fn main() -> ExitCode {
                 .and_then(|config| {
                     for warning in &config.loaded.warnings {
                         say(&format!("{warning}\n"))?;
+                    }
+                    let (_, notices) = tls::Tls::load(&config.loaded.server.tls)?;
+                    for notice in notices {
+                        say(&format!("{notice}\n"))?;
                     }
                     say(&format!("{}: OK\n", config.path.display()))
                 })

@@ -22,7 +22,7 @@ use crate::disk::{self, Disk};
 use crate::driver::{Driver, Owed, Sources, WAITING_INPUTS, WAITING_WISHES, reporter};
 use crate::exit::Exit;
 use crate::log::{Format, Log, Settings, Threshold, TimeFormat};
-use crate::net::link::Links;
+use crate::net::link::{Dialling, Links};
 use crate::net::resolve::Resolver;
 use crate::random::random_id;
 use crate::rescue::Rescues;
@@ -31,6 +31,7 @@ use crate::server::acl::{Roster, Users};
 use crate::server::info::{Process, VERSION};
 use crate::server::{Hall, listen};
 use crate::signals::Signals;
+use crate::tls::{self, Tls};
 
 /// Files that are open beside clients: links, the log, the configuration, scripts' pipes.
 const OTHER_FILES: u64 = 4096;
@@ -82,8 +83,12 @@ pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
 /// Opens the sockets, puts everything together, and runs the loop.
 async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit> {
     let server = &config.loaded.server;
-    let listeners = match listen::open(server) {
-        Ok(listeners) => listeners,
+    let opened = load_tls(server, &log).and_then(|tls| {
+        let listeners = listen::open(server, tls.as_ref())?;
+        Ok((tls, listeners))
+    });
+    let (tls, listeners) = match opened {
+        Ok(opened) => opened,
         Err(lines) => {
             for line in &lines {
                 log.warning(line);
@@ -94,7 +99,14 @@ async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit
         }
     };
     let supervised = server.supervised;
-    let (driver, sources) = assemble(config, log, max_clients)?;
+    if let Some(tls) = &tls {
+        tokio::task::spawn_local(tls::watch(Rc::clone(tls), log.clone()));
+    }
+    let dialling = Dialling {
+        source: source_address(server)?,
+        tls: tls.filter(|tls| tls.is_for_links()),
+    };
+    let (driver, sources) = assemble(config, log, max_clients, dialling)?;
     for listener in listeners {
         tokio::task::spawn_local(listen::accept(Rc::clone(&driver.hall), listener));
     }
@@ -102,8 +114,29 @@ async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit
     Ok(driver.run(sources).await)
 }
 
+/// Reads what TLS needs, if it is wanted. The error is the lines for the log, as Redis words them.
+fn load_tls(server: &ServerOptions, log: &Log) -> Result<Option<Rc<Tls>>, Vec<String>> {
+    match Tls::load(&server.tls) {
+        Ok((tls, notices)) => {
+            for notice in notices {
+                log.warning(notice);
+            }
+            Ok(tls)
+        }
+        Err(error) => Err(vec![
+            error.to_string(),
+            "Failed to configure TLS. Check logs for more info.".to_owned(),
+        ]),
+    }
+}
+
 /// Builds the core and its surroundings. Needs the runtime.
-fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Driver, Sources)> {
+fn assemble(
+    config: Config,
+    log: Log,
+    max_clients: u32,
+    dialling: Dialling,
+) -> anyhow::Result<(Driver, Sources)> {
     let Config {
         path,
         loaded,
@@ -111,7 +144,6 @@ fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Drive
         ..
     } = config;
     let server = loaded.server;
-    let source = source_address(&server)?;
     let (input_sender, inputs) = mpsc::channel(WAITING_INPUTS);
     let (wish_sender, wishes) = mpsc::channel(WAITING_WISHES);
     let signals = Signals::listen()?;
@@ -139,7 +171,7 @@ fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Drive
         durable: loaded.durable,
         fresh: loaded.fresh,
         seed: getrandom::u64()?,
-        port: server.port,
+        port: announced_port(&server),
         own_password: own_password(&server),
     };
     let hall = Hall::new(
@@ -152,8 +184,8 @@ fn assemble(config: Config, log: Log, max_clients: u32) -> anyhow::Result<(Drive
     );
     let driver = Driver {
         core: Sentinel::new(boot, Clock.now()),
+        links: Links::new(input_sender.clone(), dialling, log.clone()),
         log,
-        links: Links::new(input_sender.clone(), source),
         disk,
         resolver: Resolver::new(input_sender.clone()),
         scripts: Scripts::new(input_sender.clone()),
@@ -249,7 +281,10 @@ fn greet(log: &Log, config: &Config) {
     if server.syslog_enabled {
         log.warning("syslog-enabled is set, but logging to syslog is not built yet");
     }
-    log.notice(format!("Running mode=sentinel, port={}.", server.port));
+    log.notice(format!(
+        "Running mode=sentinel, port={}.",
+        shown_port(server)
+    ));
 }
 
 /// Makes room for all the clients that may come, or expects fewer of them: gives how many.
@@ -276,6 +311,24 @@ fn allow_open_files(log: &Log, max_clients: u32) -> u32 {
          maxclients is {room} now. Raise `ulimit -n` for more"
     ));
     u32::try_from(room).unwrap_or(max_clients)
+}
+
+/// The port that people see: of plain clients, or of TLS where there are no others.
+pub(crate) const fn shown_port(server: &ServerOptions) -> u16 {
+    if server.port == 0 {
+        server.tls.port
+    } else {
+        server.port
+    }
+}
+
+/// The port that peers are told: where links are over TLS, that of TLS (spec §14).
+const fn announced_port(server: &ServerOptions) -> u16 {
+    if server.tls.replication && server.tls.port != 0 {
+        server.tls.port
+    } else {
+        server.port
+    }
 }
 
 fn source_address(server: &ServerOptions) -> anyhow::Result<Option<IpAddr>> {

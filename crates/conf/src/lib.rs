@@ -29,6 +29,6 @@ pub use load::{Loaded, Source, load};
 pub use render::render;
 pub use server::{
     AclPubsub, LogFormat, LogLevel, LogTimestamps, ServerOptions, Supervised, SyslogFacility,
-    UserLine,
+    TlsAuthClients, TlsOptions, TlsPair, UserLine,
 };
 pub use world::{Included, PaperWorld, World};

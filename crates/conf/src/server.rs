@@ -62,8 +62,8 @@ pub struct ServerOptions {
     pub proc_title_template: Option<String>,
     /// `dir`: already entered through the [`World`](crate::World) when `load` returns.
     pub dir: Option<String>,
-    /// `tls-*` directives by lower-case name, the value as given; the last line of a name wins.
-    pub tls: BTreeMap<String, String>,
+    /// `tls-*`
+    pub tls: TlsOptions,
     /// `rename-command OLD NEW`: our own commands, upper-case OLD → NEW; an empty NEW disables.
     pub renamed_commands: BTreeMap<String, String>,
     /// Everything else that a data server knows and a Sentinel does not use, by lower-case
@@ -104,11 +104,106 @@ impl Default for ServerOptions {
             set_proc_title: true,
             proc_title_template: None,
             dir: None,
-            tls: BTreeMap::new(),
+            tls: TlsOptions::default(),
             renamed_commands: BTreeMap::new(),
             inert: BTreeMap::new(),
             included: Vec::new(),
         }
+    }
+}
+
+/// The `tls-*` directives (spec §14). `Default` is what holds without a line.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// `tls-port`: where clients and peers connect over TLS; 0 does not listen for it.
+    pub port: u16,
+    /// `tls-replication`: TLS on every outgoing link.
+    pub replication: bool,
+    /// `tls-cert-file`, `tls-key-file`, `tls-key-file-pass`: who we are.
+    pub own: TlsPair,
+    /// `tls-client-cert-file`, `-key-file`, `-key-file-pass`: who we are on outgoing links.
+    pub client: TlsPair,
+    /// `tls-ca-cert-file`: whom to trust.
+    pub ca_file: Option<String>,
+    /// `tls-ca-cert-dir`: the same, a directory as `openssl rehash` makes it.
+    pub ca_dir: Option<String>,
+    /// `tls-auth-clients`: whether clients show a certificate.
+    pub auth_clients: TlsAuthClients,
+    /// `tls-auth-clients-user`: the field of a client's certificate that names its user.
+    pub auth_clients_user: Option<String>,
+    /// `tls-protocols`: versions, by spaces.
+    pub protocols: Option<String>,
+    /// `tls-ciphers`: suites of TLS 1.2, a list as OpenSSL reads it.
+    pub ciphers: Option<String>,
+    /// `tls-ciphersuites`: suites of TLS 1.3, by colons.
+    pub ciphersuites: Option<String>,
+    /// `tls-prefer-server-ciphers`: our order counts, not the client's.
+    pub prefer_server_ciphers: bool,
+    /// `tls-session-caching`: clients may resume sessions.
+    pub session_caching: bool,
+    /// `tls-session-cache-size`: sessions kept at most.
+    pub session_cache_size: u32,
+    /// `tls-session-cache-timeout`: seconds a session is kept.
+    pub session_cache_timeout_secs: u32,
+    /// `tls-dh-params-file`: of no use any more.
+    pub dh_params_file: Option<String>,
+    /// `tls-cluster`: of no use in a Sentinel.
+    pub cluster: bool,
+}
+
+impl Default for TlsOptions {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            replication: false,
+            own: TlsPair::default(),
+            client: TlsPair::default(),
+            ca_file: None,
+            ca_dir: None,
+            auth_clients: TlsAuthClients::Yes,
+            auth_clients_user: None,
+            protocols: None,
+            ciphers: None,
+            ciphersuites: None,
+            prefer_server_ciphers: false,
+            session_caching: true,
+            session_cache_size: 20 * 1024,
+            session_cache_timeout_secs: 300,
+            dh_params_file: None,
+            cluster: false,
+        }
+    }
+}
+
+impl TlsOptions {
+    /// Whether anything is to be spoken over TLS.
+    pub const fn is_wanted(&self) -> bool {
+        self.port != 0 || self.replication
+    }
+}
+
+impl core::fmt::Debug for TlsOptions {
+    /// Short, and without the passwords of keys.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "tls-port {} …", self.port)
+    }
+}
+
+/// A certificate and its key.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TlsPair {
+    /// The file with the certificate, and those between it and the CA.
+    pub cert_file: Option<String>,
+    /// The file with its key.
+    pub key_file: Option<String>,
+    /// The password of the key.
+    pub key_pass: Option<String>,
+}
+
+impl core::fmt::Debug for TlsPair {
+    /// Without the password.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:?} {:?}", self.cert_file, self.key_file)
     }
 }
 
@@ -223,6 +318,17 @@ words! {
         Auto "auto",
         /// Nobody.
         No "no",
+    }
+}
+words! {
+    /// `tls-auth-clients`: whether a client has to show a certificate that we trust.
+    TlsAuthClients {
+        /// It is not asked for one.
+        No "no",
+        /// It has to.
+        Yes "yes",
+        /// It may do without; one that it shows has to be good.
+        Optional "optional",
     }
 }
 words! {

@@ -221,7 +221,7 @@ fn server() -> impl Strategy<Value = ServerOptions> {
                 } else {
                     LogLevel::Debug
                 };
-                server.tls.insert("tls-port".to_owned(), port.to_string());
+                server.tls.port = port;
                 server
                     .renamed_commands
                     .insert("SHUTDOWN".to_owned(), String::new());

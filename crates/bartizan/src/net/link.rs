@@ -16,17 +16,24 @@ use bartizan_core::input::{Input, LinkError};
 use bartizan_core::output::{Call, Greeting, LinkKind};
 use bartizan_core::provide::options::Renames;
 use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
+
+use super::stream::Stream;
+use crate::log::Log;
+use crate::tls::{self, Tls};
 
 /// Bytes that may wait for a peer that does not read; beyond it the link is closed.
 const WAITING_BYTES: usize = 1 << 20;
 /// Bytes read at a time.
 const SCRATCH_BYTES: usize = 64 << 10;
-/// Silence after which the kernel probes whether the other side is still there.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Seconds of silence after which the kernel probes whether the other side is still there.
+const KEEPALIVE_SECS: u32 = 15;
+/// Addresses whose failed handshake is remembered, so that each reason is told once.
+const REMEMBERED_FAILURES: usize = 4096;
+/// A handshake that takes longer has failed.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// All open links.
 #[derive(Debug)]
@@ -39,8 +46,19 @@ pub(crate) struct Links {
 #[derive(Debug)]
 struct Surroundings {
     world: mpsc::Sender<Input>,
-    source: Option<IpAddr>,
+    dialling: Dialling,
+    log: Log,
+    failures: RefCell<BTreeMap<SocketAddr, String>>,
     scratch: RefCell<Box<[u8]>>,
+}
+
+/// How connections leave.
+#[derive(Debug)]
+pub(crate) struct Dialling {
+    /// From where: `bind-source-addr`.
+    pub(crate) source: Option<IpAddr>,
+    /// Over what: with `tls-replication yes`, TLS.
+    pub(crate) tls: Option<Rc<Tls>>,
 }
 
 #[derive(Debug)]
@@ -64,15 +82,16 @@ enum Protocol {
 }
 
 impl Links {
-    /// No link yet. Connections leave from `source` (`bind-source-addr`), and what happens on
-    /// them is told to `world`.
-    pub(crate) fn new(world: mpsc::Sender<Input>, source: Option<IpAddr>) -> Self {
+    /// No link yet. What happens on them is told to `world`; handshakes that fail, to `log`.
+    pub(crate) fn new(world: mpsc::Sender<Input>, dialling: Dialling, log: Log) -> Self {
         let scratch = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
         Self {
             open: BTreeMap::new(),
             surroundings: Rc::new(Surroundings {
                 world,
-                source,
+                dialling,
+                log,
+                failures: RefCell::default(),
                 scratch,
             }),
         }
@@ -163,7 +182,7 @@ impl Line {
     }
 
     /// Writes what the socket takes. `Ok(true)` when all is written.
-    fn write_to(&self, stream: &TcpStream) -> Result<bool, LinkError> {
+    fn write_to(&self, stream: &Stream) -> Result<bool, LinkError> {
         let mut out = self.out.borrow_mut();
         while !out.is_empty() {
             match stream.try_write(&out) {
@@ -180,7 +199,7 @@ impl Line {
         }
         // An idle link holds no memory for what it once sent.
         *out = Vec::new();
-        Ok(true)
+        stream.is_flushed().map_err(|error| broken(&error))
     }
 
     /// Takes bytes in; what they say is appended to `said`.
@@ -217,50 +236,78 @@ impl Surroundings {
         match self.dial(to).await {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => LinkError::Refused,
             Err(error) => failed(&crate::disk::reason(&error)),
-            Ok(stream) => match self.converse(link, &stream, line).await {
-                Err(why) => why,
-            },
+            Ok(stream) => {
+                let Err(why) = self.converse(link, to, &stream, line).await;
+                // With TLS 1.3 the other side may refuse us after our own handshake has ended.
+                if let (Stream::Tls(_), LinkError::Failed(why)) = (&stream, &why) {
+                    self.complain(to, why);
+                }
+                why
+            }
         }
     }
 
-    async fn dial(&self, to: SocketAddr) -> io::Result<TcpStream> {
+    /// A connection that is ready for RESP.
+    async fn dial(&self, to: SocketAddr) -> io::Result<Stream> {
         let socket = if to.is_ipv4() {
             TcpSocket::new_v4()?
         } else {
             TcpSocket::new_v6()?
         };
-        if let Some(source) = self.source
+        if let Some(source) = self.dialling.source
             && source.is_ipv4() == to.is_ipv4()
         {
             socket.bind(SocketAddr::new(source, 0))?;
         }
-        let stream = socket.connect(to).await?;
-        stream.set_nodelay(true)?;
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE)
-            .with_interval(KEEPALIVE / 3);
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        let tcp = socket.connect(to).await?;
+        let stream = match &self.dialling.tls {
+            Some(tls) => Stream::Tls(tls.connect(tcp, to.ip())?),
+            None => Stream::Tcp(tcp),
+        };
+        stream.prepare(KEEPALIVE_SECS);
+        let shaken = tokio::time::timeout(HANDSHAKE_PATIENCE, stream.handshake()).await;
+        if let Err(error) = shaken.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
+            let why = tls::explain(&error);
+            self.complain(to, &why);
+            // What ended in the handshake is no refused connection, which would say more.
+            return Err(io::Error::other(why));
+        }
         Ok(stream)
+    }
+
+    /// Tells why there is no TLS with an address; the same reason once, until it works.
+    fn complain(&self, to: SocketAddr, why: &str) {
+        let mut failures = self.failures.borrow_mut();
+        if failures.get(&to).is_some_and(|told| told == why) {
+            return;
+        }
+        if failures.len() >= REMEMBERED_FAILURES {
+            failures.clear();
+        }
+        self.log
+            .warning(format!("TLS connection to {to} failed: {why}"));
+        failures.insert(to, why.to_owned());
     }
 
     /// Greets, tells that the link is up, then writes and reads until something breaks.
     async fn converse(
         &self,
         link: LinkId,
-        stream: &TcpStream,
+        to: SocketAddr,
+        stream: &Stream,
         line: &Line,
     ) -> Result<std::convert::Infallible, LinkError> {
         while !line.write_to(stream)? {
             stream.writable().await.map_err(|error| broken(&error))?;
         }
-        let local = stream.local_addr().map_err(|error| broken(&error))?.ip();
+        let local = stream.local_ip().map_err(|error| broken(&error))?;
         self.tell(Input::LinkUp { link, local }).await;
         loop {
             let all_written = line.write_to(stream)?;
             tokio::select! {
                 readable = stream.readable() => {
                     readable.map_err(|error| broken(&error))?;
-                    self.read(link, stream, line).await?;
+                    self.read(link, to, stream, line).await?;
                 }
                 writable = stream.writable(), if !all_written => {
                     writable.map_err(|error| broken(&error))?;
@@ -271,15 +318,23 @@ impl Surroundings {
     }
 
     /// Reads once; the answers that came before a fault are good and are told first.
-    async fn read(&self, link: LinkId, stream: &TcpStream, line: &Line) -> Result<(), LinkError> {
+    async fn read(
+        &self,
+        link: LinkId,
+        to: SocketAddr,
+        stream: &Stream,
+        line: &Line,
+    ) -> Result<(), LinkError> {
         let mut said = VecDeque::new();
         let result = {
             let mut scratch = self.scratch.borrow_mut();
             match stream.try_read(&mut scratch) {
                 Ok(0) => Err(LinkError::Closed),
-                Ok(n) => line
-                    .receive(link, scratch.get(..n).unwrap_or_default(), &mut said)
-                    .map_err(|fault| failed(&fault.to_string())),
+                Ok(n) => {
+                    self.failures.borrow_mut().remove(&to);
+                    line.receive(link, scratch.get(..n).unwrap_or_default(), &mut said)
+                        .map_err(|fault| failed(&fault.to_string()))
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
                 Err(error) => Err(broken(&error)),
             }
@@ -302,7 +357,7 @@ fn broken(error: &io::Error) -> LinkError {
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
             LinkError::Closed
         }
-        _ => failed(&crate::disk::reason(error)),
+        _ => failed(&tls::explain(error)),
     }
 }
 

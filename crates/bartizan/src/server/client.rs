@@ -11,9 +11,10 @@ use bartizan_core::provide::reply::Reply;
 use bartizan_wire::reply;
 use bartizan_wire::resp::{Limits, ProtocolError, RequestDecoder};
 
-use super::listen::Stream;
 use super::seat::{Seat, Shape, Slot, Waiting};
 use super::{Hall, count};
+use crate::net::stream::Stream;
+use crate::tls;
 
 /// Replies that may wait; while more do, the client is not read.
 const WAITING_REPLIES: usize = 1024;
@@ -23,6 +24,11 @@ const WAITING_BYTES: usize = 1 << 20;
 const WRITE_BYTES: usize = 64 << 10;
 /// Requests of one client that are handled before others get their turn.
 const TURN: usize = 64;
+
+/// A handshake that takes longer is given up.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// How a client begins that wants to speak TLS. No command begins so.
+const TLS_HELLO: &[u8] = &[0x16, 0x03];
 
 /// The client is gone or has to go.
 pub(super) struct Gone;
@@ -56,11 +62,33 @@ pub(super) async fn serve(hall: Rc<Hall>, seat: Rc<Seat>, stream: Stream) {
         waiting: None,
         closing: false,
     };
-    let Err(Gone) = client.run().await;
+    if client.shake_hands().await.is_ok() {
+        let Err(Gone) = client.run().await;
+    }
     hall.leave(&seat);
 }
 
 impl Client {
+    /// The handshake of TLS, within its time. Who is killed meanwhile is gone.
+    async fn shake_hands(&mut self) -> Result<(), Gone> {
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(HANDSHAKE_PATIENCE, self.stream.handshake()) => shaken,
+            () = self.seat.woken() => return Err(Gone),
+        };
+        let Err(error) = shaken.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) else {
+            return Ok(());
+        };
+        self.hall.complaints.tell(
+            &self.hall,
+            &format!(
+                "Error accepting a client connection: {} (addr={})",
+                tls::explain(&error),
+                self.seat.addr
+            ),
+        );
+        Err(Gone)
+    }
+
     async fn run(&mut self) -> Result<std::convert::Infallible, Gone> {
         loop {
             self.gather();
@@ -163,7 +191,7 @@ impl Client {
         }
         // An idle client holds no memory for what it was once sent.
         self.out = Vec::new();
-        Ok(true)
+        self.stream.is_flushed().map_err(|_| Gone)
     }
 
     fn read(&mut self) -> Result<(), Gone> {
@@ -175,6 +203,14 @@ impl Client {
                 self.unread
                     .extend_from_slice(scratch.get(..n).unwrap_or_default());
                 self.seat.active.set(self.hall.clock.now());
+                if self.seat.command.get() == "NULL" && self.unread.starts_with(TLS_HELLO) {
+                    self.hall.complaints.tell(&self.hall, &format!(
+                        "Error accepting a client connection: it speaks TLS, and this port does \
+                         not (addr={}, laddr={})",
+                        self.seat.addr, self.seat.laddr
+                    ));
+                    return Err(Gone);
+                }
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),

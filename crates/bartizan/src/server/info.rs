@@ -133,7 +133,10 @@ fn server(hall: &Hall) -> String {
                 hall.options.supervised.word().to_owned(),
             ),
             ("run_id", run_id.to_string()),
-            ("tcp_port", hall.options.port.to_string()),
+            (
+                "tcp_port",
+                crate::start::shown_port(&hall.options).to_string(),
+            ),
             ("server_time_usec", micros.to_string()),
             ("uptime_in_seconds", uptime.to_string()),
             ("uptime_in_days", (uptime / 86_400).to_string()),

@@ -8,11 +8,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bartizan_conf::ServerOptions;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
 
 use super::Hall;
 use crate::disk::reason;
+use crate::net::stream::Stream;
+use crate::tls::Tls;
 
 /// Pause after a failed accept, which is nearly always "too many open files".
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -20,47 +22,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A socket that clients connect to.
 #[derive(Debug)]
 pub(crate) enum Listener {
-    /// One address of `bind`.
+    /// One address of `bind`, at `port`.
     Tcp(TcpListener),
+    /// One address of `bind`, at `tls-port`.
+    Tls(TcpListener, Rc<Tls>),
     /// `unixsocket`
     Unix(UnixListener),
-}
-
-/// A client's connection.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    /// Over TCP.
-    Tcp(TcpStream),
-    /// Over a Unix socket.
-    Unix(UnixStream),
 }
 
 /// Opens all listening sockets. Needs the runtime.
 ///
 /// # Errors
 /// The lines for the log, as Redis words them.
-pub(crate) fn open(options: &ServerOptions) -> Result<Vec<Listener>, Vec<String>> {
+pub(crate) fn open(
+    options: &ServerOptions,
+    tls: Option<&Rc<Tls>>,
+) -> Result<Vec<Listener>, Vec<String>> {
     let mut listeners = Vec::new();
-    if options.port != 0 {
-        let given_up = format!("Failed listening on port {} (TCP), aborting.", options.port);
-        for bind in &options.bind {
-            match bind_tcp(bind, options) {
-                Ok(listener) => listeners.push(Listener::Tcp(listener)),
-                Err(error) if may_be_missing(bind, &error) => {}
-                Err(error) => {
-                    let host = bind.trim_start_matches('-');
-                    let warning = format!(
-                        "Warning: Could not create server TCP listening socket {host}:{}: bind: {}",
-                        options.port,
-                        reason(&error)
-                    );
-                    return Err(vec![warning, given_up]);
-                }
-            }
-        }
-        if listeners.is_empty() && !options.bind.is_empty() {
-            return Err(vec![given_up]);
-        }
+    let plain = bind_all(options, options.port, "TCP")?;
+    listeners.extend(plain.into_iter().map(Listener::Tcp));
+    if let Some(tls) = tls {
+        let found = bind_all(options, options.tls.port, "TLS")?;
+        let over_tls = |listener| Listener::Tls(listener, Rc::clone(tls));
+        listeners.extend(found.into_iter().map(over_tls));
     }
     if let Some(path) = options
         .unixsocket
@@ -88,6 +72,10 @@ pub(crate) async fn accept(hall: Rc<Hall>, listener: Listener) {
     loop {
         let accepted = match &listener {
             Listener::Tcp(listener) => listener.accept().await.map(|(s, _)| Stream::Tcp(s)),
+            Listener::Tls(listener, tls) => match listener.accept().await {
+                Ok((stream, _)) => tls.accept(stream).map(Stream::Tls),
+                Err(error) => Err(error),
+            },
             Listener::Unix(listener) => listener.accept().await.map(|(s, _)| Stream::Unix(s)),
         };
         match accepted {
@@ -101,17 +89,48 @@ pub(crate) async fn accept(hall: Rc<Hall>, listener: Listener) {
     }
 }
 
-fn bind_tcp(bind: &str, options: &ServerOptions) -> io::Result<TcpListener> {
+/// Listens on a port at every address of `bind`; on none for port 0.
+fn bind_all(
+    options: &ServerOptions,
+    port: u16,
+    what: &str,
+) -> Result<Vec<TcpListener>, Vec<String>> {
+    if port == 0 {
+        return Ok(Vec::new());
+    }
+    let mut listeners = Vec::new();
+    let given_up = format!("Failed listening on port {port} ({what}), aborting.");
+    for bind in &options.bind {
+        match bind_tcp(bind, port, options.tcp_backlog) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if may_be_missing(bind, &error) => {}
+            Err(error) => {
+                let host = bind.trim_start_matches('-');
+                let warning = format!(
+                    "Warning: Could not create server TCP listening socket {host}:{port}: bind: {}",
+                    reason(&error)
+                );
+                return Err(vec![warning, given_up]);
+            }
+        }
+    }
+    if listeners.is_empty() && !options.bind.is_empty() {
+        return Err(vec![given_up]);
+    }
+    Ok(listeners)
+}
+
+fn bind_tcp(bind: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
     let ip = match bind.trim_start_matches('-') {
         "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         "::*" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        host => (host, options.port)
+        host => (host, port)
             .to_socket_addrs()?
             .next()
             .ok_or_else(|| io::Error::from(ErrorKind::AddrNotAvailable))?
             .ip(),
     };
-    let addr = SocketAddr::new(ip, options.port);
+    let addr = SocketAddr::new(ip, port);
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -119,7 +138,7 @@ fn bind_tcp(bind: &str, options: &ServerOptions) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
-    socket.listen(i32::try_from(options.tcp_backlog).unwrap_or(i32::MAX))?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     TcpListener::from_std(socket.into())
 }
 
@@ -154,80 +173,4 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
     Ok(listener)
-}
-
-impl Stream {
-    /// Reads what is there.
-    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read(buffer),
-            Self::Unix(stream) => stream.try_read(buffer),
-        }
-    }
-
-    /// Writes what the socket takes.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            Self::Unix(stream) => stream.try_write(bytes),
-        }
-    }
-
-    /// Waits until there may be something to read.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
-        }
-    }
-
-    /// Waits until the socket may take more.
-    pub(crate) async fn writable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.writable().await,
-            Self::Unix(stream) => stream.writable().await,
-        }
-    }
-
-    /// The other end's address; none over a Unix socket.
-    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Tcp(stream) => stream.peer_addr().ok().map(|addr| addr.ip()),
-            Self::Unix(_) => None,
-        }
-    }
-
-    /// Both ends as `CLIENT LIST` shows them: theirs, ours.
-    pub(crate) fn ends(&self) -> (String, String) {
-        let text = |addr: io::Result<SocketAddr>| {
-            addr.map_or_else(|_| "?:0".to_owned(), |a| a.to_string())
-        };
-        match self {
-            Self::Tcp(stream) => (text(stream.peer_addr()), text(stream.local_addr())),
-            Self::Unix(stream) => {
-                let path = stream
-                    .local_addr()
-                    .ok()
-                    .and_then(|addr| addr.as_pathname().map(|path| path.display().to_string()))
-                    .unwrap_or_default();
-                (format!("{path}:0"), format!("{path}:0"))
-            }
-        }
-    }
-
-    /// No delay, and probes for a silent client every `keepalive_secs` (0: none). A socket that
-    /// refuses either still works.
-    pub(crate) fn prepare(&self, keepalive_secs: u32) {
-        if let Self::Tcp(stream) = self {
-            let _ = stream.set_nodelay(true);
-            if keepalive_secs > 0 {
-                let interval = Duration::from_secs(u64::from((keepalive_secs / 3).max(1)));
-                let keepalive = TcpKeepalive::new()
-                    .with_time(Duration::from_secs(u64::from(keepalive_secs)))
-                    .with_interval(interval)
-                    .with_retries(3);
-                let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
-            }
-        }
-    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod acl;
 mod client;
 mod clients;
+mod complaints;
 mod dispatch;
 pub(crate) mod info;
 pub(crate) mod listen;
@@ -23,12 +24,13 @@ use bartizan_wire::resp::Protocol;
 use tokio::sync::{mpsc, oneshot};
 
 use self::acl::{DEFAULT_USER, Denial, Reason, Refusals, Roster, Users, Wanted};
-use self::listen::Stream;
+use self::complaints::Complaints;
 use self::pubsub::{ClientId, PubSub};
 use self::seat::Seat;
 use crate::clock::Clock;
 use crate::driver::{Errand, Wish};
 use crate::log::Log;
+use crate::net::stream::Stream;
 
 /// Bytes read from a client at a time.
 const SCRATCH_BYTES: usize = 16 << 10;
@@ -64,6 +66,7 @@ pub(crate) struct Hall {
     next_id: Cell<ClientId>,
     max_clients: usize,
     scratch: RefCell<Box<[u8]>>,
+    complaints: Complaints,
 }
 
 /// Counters for `INFO`.
@@ -118,6 +121,7 @@ impl Hall {
             next_id: Cell::new(3),
             max_clients,
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            complaints: Complaints::default(),
         };
         hall.users_changed();
         hall

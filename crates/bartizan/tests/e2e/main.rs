@@ -31,3 +31,5 @@ mod mixed;
 mod orphans;
 mod replies;
 mod startup;
+#[cfg(feature = "tls")]
+mod tls;

@@ -12,6 +12,7 @@
 //! `BARTIZAN_TEST_KEEP=1` leaves the temporary directory of a failed test behind.
 
 pub mod events;
+pub mod pki;
 pub mod ports;
 pub mod process;
 pub mod resp;

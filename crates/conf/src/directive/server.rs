@@ -30,8 +30,6 @@ pub(crate) enum Value {
     Optional(fn(&mut S) -> &mut Option<String>),
     /// One of a few words.
     Word(fn(&mut S) -> &mut dyn Choice),
-    /// Kept by name for the TLS layer.
-    Tls,
     /// Something of its own: how to load the arguments of a line, and the arguments of the
     /// lines that say the same.
     Own(
@@ -76,7 +74,6 @@ impl Row {
             Value::Text(field) => one(field(&mut copy).clone()),
             Value::Optional(field) => one(field(&mut copy).clone().unwrap_or_default()),
             Value::Word(field) => one(field(&mut copy).current().to_owned()),
-            Value::Tls => copy.tls.remove(self.name).map(one).unwrap_or_default(),
             Value::Own(_, lines) => lines(server),
         }
     }
@@ -99,12 +96,6 @@ impl Row {
                     let words = field.all().join(", ");
                     return Err(format!("argument(s) must be one of the following: {words}"));
                 }
-            }
-            Value::Tls => {
-                if self.name == "tls-port" {
-                    port(arg)?;
-                }
-                server.tls.insert(self.name.to_owned(), arg.to_owned());
             }
             Value::Own(..) => {}
         }
@@ -338,32 +329,32 @@ pub(crate) const ROWS: &[Row] = rows! {
         "the directory to work in; it has to exist", "dir /var/lib/bartizan";
     "rename-command" Value::Own(rename, rename_lines),
         "a new name for one of our commands, \"\" to take it away", "rename-command SHUTDOWN \"\"";
-    "tls-port" Value::Tls, "the TLS port to listen on", "tls-port 26380";
-    "tls-cert-file" Value::Tls, "our certificate", "tls-cert-file /etc/tls/sentinel.crt";
-    "tls-key-file" Value::Tls, "the key of our certificate", "tls-key-file /etc/tls/sentinel.key";
-    "tls-key-file-pass" Value::Tls, "the password of the key", "tls-key-file-pass secret";
-    "tls-client-cert-file" Value::Tls,
+    "tls-port" Value::Port(|s| &mut s.tls.port), "the TLS port to listen on", "tls-port 26380";
+    "tls-cert-file" Value::Optional(|s| &mut s.tls.own.cert_file), "our certificate", "tls-cert-file /etc/tls/sentinel.crt";
+    "tls-key-file" Value::Optional(|s| &mut s.tls.own.key_file), "the key of our certificate", "tls-key-file /etc/tls/sentinel.key";
+    "tls-key-file-pass" Value::Optional(|s| &mut s.tls.own.key_pass), "the password of the key", "tls-key-file-pass secret";
+    "tls-client-cert-file" Value::Optional(|s| &mut s.tls.client.cert_file),
         "our certificate on outgoing links", "tls-client-cert-file /etc/tls/client.crt";
-    "tls-client-key-file" Value::Tls, "its key", "tls-client-key-file /etc/tls/client.key";
-    "tls-client-key-file-pass" Value::Tls,
+    "tls-client-key-file" Value::Optional(|s| &mut s.tls.client.key_file), "its key", "tls-client-key-file /etc/tls/client.key";
+    "tls-client-key-file-pass" Value::Optional(|s| &mut s.tls.client.key_pass),
         "the password of that key", "tls-client-key-file-pass secret";
-    "tls-dh-params-file" Value::Tls, "DH parameters, unused", "tls-dh-params-file /etc/tls/dh.pem";
-    "tls-ca-cert-file" Value::Tls, "whom to trust", "tls-ca-cert-file /etc/tls/ca.crt";
-    "tls-ca-cert-dir" Value::Tls, "whom to trust, a directory", "tls-ca-cert-dir /etc/ssl/certs";
-    "tls-auth-clients" Value::Tls,
+    "tls-dh-params-file" Value::Optional(|s| &mut s.tls.dh_params_file), "DH parameters, unused", "tls-dh-params-file /etc/tls/dh.pem";
+    "tls-ca-cert-file" Value::Optional(|s| &mut s.tls.ca_file), "whom to trust", "tls-ca-cert-file /etc/tls/ca.crt";
+    "tls-ca-cert-dir" Value::Optional(|s| &mut s.tls.ca_dir), "whom to trust, a directory", "tls-ca-cert-dir /etc/ssl/certs";
+    "tls-auth-clients" Value::Word(|s| &mut s.tls.auth_clients),
         "whether clients show a certificate: yes, no or optional", "tls-auth-clients optional";
-    "tls-auth-clients-user" Value::Tls,
+    "tls-auth-clients-user" Value::Optional(|s| &mut s.tls.auth_clients_user),
         "the certificate field that names the user", "tls-auth-clients-user CN";
-    "tls-replication" Value::Tls, "TLS on every outgoing link", "tls-replication yes";
-    "tls-cluster" Value::Tls, "unused here", "tls-cluster no";
-    "tls-protocols" Value::Tls, "versions of TLS", "tls-protocols \"TLSv1.2 TLSv1.3\"";
-    "tls-ciphers" Value::Tls, "cipher suites up to TLS 1.2", "tls-ciphers DEFAULT:!MEDIUM";
-    "tls-ciphersuites" Value::Tls,
+    "tls-replication" Value::YesNo(|s| &mut s.tls.replication), "TLS on every outgoing link", "tls-replication yes";
+    "tls-cluster" Value::YesNo(|s| &mut s.tls.cluster), "unused here", "tls-cluster no";
+    "tls-protocols" Value::Optional(|s| &mut s.tls.protocols), "versions of TLS", "tls-protocols \"TLSv1.2 TLSv1.3\"";
+    "tls-ciphers" Value::Optional(|s| &mut s.tls.ciphers), "cipher suites up to TLS 1.2", "tls-ciphers DEFAULT:!MEDIUM";
+    "tls-ciphersuites" Value::Optional(|s| &mut s.tls.ciphersuites),
         "cipher suites of TLS 1.3", "tls-ciphersuites TLS_AES_128_GCM_SHA256";
-    "tls-prefer-server-ciphers" Value::Tls,
+    "tls-prefer-server-ciphers" Value::YesNo(|s| &mut s.tls.prefer_server_ciphers),
         "our order of ciphers counts", "tls-prefer-server-ciphers yes";
-    "tls-session-caching" Value::Tls, "resume sessions", "tls-session-caching yes";
-    "tls-session-cache-size" Value::Tls, "sessions kept", "tls-session-cache-size 5000";
-    "tls-session-cache-timeout" Value::Tls,
+    "tls-session-caching" Value::YesNo(|s| &mut s.tls.session_caching), "resume sessions", "tls-session-caching yes";
+    "tls-session-cache-size" Value::Number(0, INT_MAX, |s| &mut s.tls.session_cache_size), "sessions kept", "tls-session-cache-size 5000";
+    "tls-session-cache-timeout" Value::Number(0, INT_MAX, |s| &mut s.tls.session_cache_timeout_secs),
         "seconds a session is kept", "tls-session-cache-timeout 60";
 };

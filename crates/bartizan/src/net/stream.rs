@@ -1,0 +1,136 @@
+//! A connection, whatever carries it: TCP, a Unix socket, or TLS over TCP. Clients and links read
+//! and write it alike, without waiting inside.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::tls::TlsStream;
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    Unix(UnixStream),
+    /// Over TLS.
+    Tls(TlsStream),
+}
+
+impl Stream {
+    /// Makes it ready to carry something: the handshake of TLS. The caller sets the deadline.
+    pub(crate) async fn handshake(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+            Self::Tls(stream) => stream.handshake().await,
+        }
+    }
+
+    /// Reads what is there.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Unix(stream) => stream.try_read(buffer),
+            Self::Tls(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// Writes what the socket takes.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tls(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Whether the socket has got all that was written; TLS may keep a record back. When not, it
+    /// has to be asked again once the socket is writable.
+    pub(crate) fn is_flushed(&self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(true),
+            Self::Tls(stream) => match stream.try_flush() {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Waits until there may be something to read.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+            Self::Tls(stream) => stream.readable().await,
+        }
+    }
+
+    /// Waits until the socket may take more.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.writable().await,
+            Self::Unix(stream) => stream.writable().await,
+            Self::Tls(stream) => stream.tcp().writable().await,
+        }
+    }
+
+    /// The TCP connection beneath; none under a Unix socket.
+    pub(crate) const fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Unix(_) => None,
+            Self::Tls(stream) => Some(stream.tcp()),
+        }
+    }
+
+    /// The other end's address; none over a Unix socket.
+    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
+        self.tcp()?.peer_addr().ok().map(|addr| addr.ip())
+    }
+
+    /// Our end's address.
+    pub(crate) fn local_ip(&self) -> io::Result<IpAddr> {
+        let stream = self.tcp().ok_or(io::ErrorKind::Unsupported)?;
+        stream.local_addr().map(|addr| addr.ip())
+    }
+
+    /// Both ends as `CLIENT LIST` shows them: theirs, ours.
+    pub(crate) fn ends(&self) -> (String, String) {
+        let text = |addr: io::Result<SocketAddr>| {
+            addr.map_or_else(|_| "?:0".to_owned(), |a| a.to_string())
+        };
+        if let Self::Unix(stream) = self {
+            let path = stream
+                .local_addr()
+                .ok()
+                .and_then(|addr| addr.as_pathname().map(|path| path.display().to_string()))
+                .unwrap_or_default();
+            return (format!("{path}:0"), format!("{path}:0"));
+        }
+        self.tcp().map_or_else(Default::default, |stream| {
+            (text(stream.peer_addr()), text(stream.local_addr()))
+        })
+    }
+
+    /// No delay, and probes for a silent client every `keepalive_secs` (0: none). A socket that
+    /// refuses either still works.
+    pub(crate) fn prepare(&self, keepalive_secs: u32) {
+        let Some(stream) = self.tcp() else {
+            return;
+        };
+        let _ = stream.set_nodelay(true);
+        if keepalive_secs > 0 {
+            let interval = Duration::from_secs(u64::from((keepalive_secs / 3).max(1)));
+            let keepalive = TcpKeepalive::new()
+                .with_time(Duration::from_secs(u64::from(keepalive_secs)))
+                .with_interval(interval)
+                .with_retries(3);
+            let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+        }
+    }
+}

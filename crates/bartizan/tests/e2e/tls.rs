@@ -1,0 +1,550 @@
+//! TLS both ways: links to servers and peers, and clients (spec §14). What a test asks, it asks
+//! over the plain ports, which all processes have as well; `redis-cli --tls` is the client.
+
+use crate::harness::pki::{Pki, replace};
+use crate::harness::ports::Ports;
+use crate::harness::{Flavor, NAME, Sentinel, Server, eventually, holds_for};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+use Flavor::{RedisSentinel, UnderTest};
+
+/// One master, its replicas and sentinels, all of one CA. Links are over TLS, and everybody
+/// shows a certificate.
+struct Fleet {
+    servers: Vec<Server>,
+    server_ports: Vec<u16>,
+    sentinels: Vec<Sentinel>,
+    sentinel_ports: Vec<u16>,
+    pki: Pki,
+    ports: Ports,
+    dir: TempDir,
+}
+
+impl Fleet {
+    fn servers_only(count: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let pki = Pki::make(dir.path());
+        let mut fleet = Self {
+            servers: Vec::new(),
+            server_ports: Vec::new(),
+            sentinels: Vec::new(),
+            sentinel_ports: Vec::new(),
+            pki,
+            ports: Ports::reserve().unwrap(),
+            dir,
+        };
+        for index in 0..count {
+            let (port, tls_port) = (fleet.port(), fleet.port());
+            let home = fleet.home(&format!("server-{index}"));
+            let master = fleet.server_ports.first().copied();
+            let lines = fleet.pki.lines(tls_port);
+            fleet
+                .servers
+                .push(Server::start(port, home, master, &lines));
+            fleet.server_ports.push(tls_port);
+        }
+        fleet
+    }
+
+    fn start(replicas: usize, flavors: &[Flavor]) -> Self {
+        let mut fleet = Self::servers_only(replicas + 1);
+        let master = fleet.server_ports[0];
+        for index in 1..=replicas {
+            eventually("the replica is in sync", || {
+                fleet.servers[index].follows(master)
+            });
+        }
+        for flavor in flavors {
+            fleet.add_sentinel(*flavor, "");
+        }
+        let peers = (flavors.len() - 1).to_string();
+        eventually(
+            "every sentinel knows everybody and likes the master",
+            || {
+                fleet.sentinels.iter().all(|sentinel| {
+                    let master = sentinel.master();
+                    let is = |name: &str, value: &str| master.field(name).as_deref() == Some(value);
+                    is("flags", "master")
+                        && is("num-slaves", &replicas.to_string())
+                        && is("num-other-sentinels", &peers)
+                        && sentinel
+                            .replicas()
+                            .iter()
+                            .chain(&sentinel.peers())
+                            .all(|row| {
+                                let flags = row.field("flags").unwrap_or_default();
+                                flags == "slave" || flags == "sentinel"
+                            })
+                })
+            },
+        );
+        fleet
+    }
+
+    /// One more sentinel, with lines of its own before the monitor line.
+    fn add_sentinel(&mut self, flavor: Flavor, lines: &str) -> usize {
+        let sentinel = self.prepare(flavor, lines);
+        self.sentinels.push(sentinel);
+        let last = self.sentinels.len() - 1;
+        self.sentinels[last].restart();
+        last
+    }
+
+    fn prepare(&mut self, flavor: Flavor, lines: &str) -> Sentinel {
+        let (port, tls_port) = (self.port(), self.port());
+        let home = self.home(&format!("sentinel-{tls_port}"));
+        let mut text = self.pki.lines(tls_port).join("\n");
+        text.push_str(&format!(
+            "\n{lines}\nsentinel monitor {NAME} 127.0.0.1 {} {}\n\
+             sentinel down-after-milliseconds {NAME} 2000\n\
+             sentinel failover-timeout {NAME} 6000\n",
+            self.server_ports[0],
+            if self.servers.len() > 1 { 2 } else { 1 }
+        ));
+        self.sentinel_ports.push(tls_port);
+        Sentinel::prepare(flavor, port, home, &text)
+    }
+
+    fn port(&mut self) -> u16 {
+        self.ports.take().unwrap()
+    }
+
+    fn home(&self, name: &str) -> PathBuf {
+        let home = self.dir.path().join(name);
+        std::fs::create_dir(&home).unwrap();
+        home
+    }
+
+    /// Waits until all sentinels name the same server other than `old`, and it is a master.
+    fn await_new_master(&self, old: usize) -> usize {
+        let mut found = old;
+        eventually("every sentinel names the same new master", || {
+            let mut named = self.sentinels.iter().map(Sentinel::master_port);
+            let Some(first) = named.next().flatten() else {
+                return false;
+            };
+            found = self
+                .server_ports
+                .iter()
+                .position(|port| *port == first)
+                .unwrap();
+            found != old
+                && named.all(|port| port == Some(first))
+                && self.servers[found].role() == "master"
+        });
+        found
+    }
+
+    /// `redis-cli --tls` with our certificate.
+    fn cli(&self, port: u16, words: &[&str]) -> String {
+        let (cert, key) = (self.pki.file("own.crt"), self.pki.file("own.key"));
+        cli(&self.pki.file("ca.crt"), Some((&cert, &key)), port, words)
+    }
+}
+
+/// What `redis-cli --tls` prints, errors too.
+fn cli(ca: &str, own: Option<(&str, &str)>, port: u16, words: &[&str]) -> String {
+    let output = tls_cli(ca, own, port).args(words).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text).trim().to_owned()
+}
+
+fn tls_cli(ca: &str, own: Option<(&str, &str)>, port: u16) -> Command {
+    let mut command = Command::new("timeout");
+    command.args([
+        "20",
+        "redis-cli",
+        "--tls",
+        "--cacert",
+        ca,
+        "-p",
+        &port.to_string(),
+    ]);
+    if let Some((cert, key)) = own {
+        command.args(["--cert", cert, "--key", key]);
+    }
+    command
+}
+
+/// A client that stays connected over TLS.
+struct Guest {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Guest {
+    fn connect(fleet: &Fleet, port: u16) -> Self {
+        let (cert, key) = (fleet.pki.file("own.crt"), fleet.pki.file("own.key"));
+        let mut command = Command::new("redis-cli");
+        command.args([
+            "--tls",
+            "--cacert",
+            &fleet.pki.file("ca.crt"),
+            "--cert",
+            &cert,
+        ]);
+        command.args(["--key", &key, "-p", &port.to_string()]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let to = child.stdin.take().unwrap();
+        let from = BufReader::new(child.stdout.take().unwrap());
+        Self { child, to, from }
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        writeln!(self.to, "{line}").unwrap();
+        let mut reply = String::new();
+        self.from.read_line(&mut reply).unwrap();
+        reply.trim().to_owned()
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_fleet_with_mutual_tls_fails_over_and_takes_the_old_master_back() {
+    fails_over_and_back(&[UnderTest, UnderTest, UnderTest]);
+}
+
+#[test]
+fn bartizans_and_a_redis_sentinel_fail_over_together_over_tls() {
+    fails_over_and_back(&[UnderTest, RedisSentinel, UnderTest]);
+}
+
+fn fails_over_and_back(flavors: &[Flavor]) {
+    let mut fleet = Fleet::start(2, flavors);
+    for sentinel in &fleet.sentinels {
+        for peer in sentinel.peers() {
+            let port: u16 = peer.field("port").unwrap().parse().unwrap();
+            assert!(
+                fleet.sentinel_ports.contains(&port),
+                "peers are told the TLS port"
+            );
+        }
+    }
+    fleet.servers[0].crash();
+    let new = fleet.await_new_master(0);
+    let asked = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME];
+    let told = fleet.cli(fleet.sentinel_ports[0], &asked);
+    assert_eq!(told, format!("127.0.0.1\n{}", fleet.server_ports[new]));
+
+    fleet.servers[0].restart();
+    let port = fleet.server_ports[new];
+    for replica in (0..fleet.servers.len()).filter(|index| *index != new) {
+        eventually("it follows the new master", || {
+            fleet.servers[replica].follows(port)
+        });
+    }
+}
+
+#[test]
+fn renewed_certificates_are_taken_over_and_no_connection_drops() {
+    if UnderTest.is_upstream() {
+        return;
+    }
+    let fleet = Fleet::start(0, &[UnderTest]);
+    let (sentinel, port) = (&fleet.sentinels[0], fleet.sentinel_ports[0]);
+    let mut guest = Guest::connect(&fleet, port);
+    assert_eq!(guest.ask("PING"), "PONG");
+    let links = link_ids(&fleet.servers[0]);
+
+    // Rubbish first: all goes on as before, and it is told once.
+    let good = std::fs::read_to_string(fleet.pki.file("own.crt")).unwrap();
+    replace(fleet.pki.file("own.crt").as_ref(), "rubbish");
+    let refusals = || {
+        let log = sentinel.log();
+        log.matches("cannot be used, the old ones stay in use")
+            .count()
+    };
+    eventually("the bad file is told", || refusals() == 1);
+    let ca = fleet.pki.file("ca.crt");
+    let old = fleet.dir.path().join("old");
+    std::fs::create_dir(&old).unwrap();
+    std::fs::write(old.join("own.crt"), good).unwrap();
+    std::fs::copy(fleet.pki.file("own.key"), old.join("own.key")).unwrap();
+    std::fs::copy(&ca, old.join("ca.crt")).unwrap();
+    let old_file = |name: &str| old.join(name).display().to_string();
+    let (old_cert, old_key) = (old_file("own.crt"), old_file("own.key"));
+    let with_old = || {
+        cli(
+            &old_file("ca.crt"),
+            Some((&old_cert, &old_key)),
+            port,
+            &["PING"],
+        )
+    };
+    assert_eq!(with_old(), "PONG");
+    holds_for(Duration::from_secs(5), "it is told once", || {
+        refusals() == 1
+    });
+
+    // Then another CA and all that hangs on it.
+    Pki::make(fleet.dir.path());
+    eventually("the new certificate is in use", || {
+        fleet.cli(port, &["PING"]) == "PONG"
+    });
+    assert_ne!(with_old(), "PONG", "the old CA is no longer trusted");
+    assert_eq!(guest.ask("PING"), "PONG", "who was connected still is");
+    assert_eq!(link_ids(&fleet.servers[0]), links, "and so are the links");
+    assert_eq!(sentinel.master().field("flags").as_deref(), Some("master"));
+}
+
+/// The ids of the connections that a server has from sentinels.
+fn link_ids(server: &Server) -> Vec<String> {
+    let list = server.ask(&["CLIENT", "LIST"]).unwrap();
+    let mut ids: Vec<String> = list
+        .text()
+        .unwrap()
+        .lines()
+        .filter(|line| line.contains("name=sentinel-"))
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    assert_eq!(ids.len(), 2, "{list:?}");
+    ids
+}
+
+#[test]
+fn a_server_of_another_ca_is_down_and_the_log_says_why() {
+    let mut fleet = Fleet::servers_only(1);
+    let elsewhere = fleet.home("elsewhere");
+    let other = Pki::make(&elsewhere);
+    let lines = format!(
+        "tls-ca-cert-file {}\ntls-cert-file {}\ntls-key-file {}",
+        other.file("ca.crt"),
+        other.file("own.crt"),
+        other.file("own.key")
+    );
+    let index = fleet.add_sentinel(UnderTest, &lines);
+    let sentinel = &fleet.sentinels[index];
+    eventually("the master is down", || {
+        sentinel
+            .master()
+            .field("flags")
+            .unwrap_or_default()
+            .contains("s_down")
+    });
+    if !UnderTest.is_upstream() {
+        let why = format!(
+            "TLS connection to 127.0.0.1:{} failed",
+            fleet.server_ports[0]
+        );
+        let told = sentinel.log().matches(&why).count();
+        assert_eq!(told, 1, "once: {}", sentinel.log());
+        assert!(
+            sentinel.log().contains("not signed by a CA of ours"),
+            "{}",
+            sentinel.log()
+        );
+    }
+}
+
+#[test]
+fn tls_auth_clients_decides_who_may_come() {
+    for (value, without, with_other) in [
+        ("yes", false, false),
+        ("optional", true, false),
+        ("no", true, true),
+    ] {
+        let mut fleet = Fleet::servers_only(1);
+        let elsewhere = fleet.home("elsewhere");
+        let other = Pki::make(&elsewhere);
+        fleet.add_sentinel(UnderTest, &format!("tls-auth-clients {value}"));
+        let (port, ca) = (fleet.sentinel_ports[0], fleet.pki.file("ca.crt"));
+        assert_eq!(fleet.cli(port, &["PING"]), "PONG", "{value}");
+        let bare = cli(&ca, None, port, &["PING"]);
+        assert_eq!(bare == "PONG", without, "{value}: {bare}");
+        let (cert, key) = (other.file("own.crt"), other.file("own.key"));
+        let foreign = cli(&ca, Some((&cert, &key)), port, &["PING"]);
+        assert_eq!(foreign == "PONG", with_other, "{value}: {foreign}");
+    }
+}
+
+#[test]
+fn certificates_and_keys_of_every_kind_that_openssl_takes_are_taken() {
+    let fixture = |name: &str| {
+        let base = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
+        format!("{base}/{name}")
+    };
+    let sealed = ["ec.pkcs8-aes.pem", "ec.traditional-aes256.pem"];
+    let mut fleet = Fleet::servers_only(1);
+    let key = rcgen::KeyPair::from_pem(&std::fs::read_to_string(fixture("ec.pem")).unwrap());
+    fleet.pki.certify("sealed", &key.unwrap());
+    let cert = fleet.pki.file("sealed.crt");
+    for name in sealed {
+        let lines = format!(
+            "tls-cert-file {cert}\ntls-key-file {}\ntls-key-file-pass sesam",
+            fixture(name)
+        );
+        let index = fleet.add_sentinel(UnderTest, &lines);
+        let port = fleet.sentinel_ports[index];
+        assert_eq!(fleet.cli(port, &["PING"]), "PONG", "{name}");
+        assert!(
+            !fleet.sentinels[index].log().contains("sesam"),
+            "a password is in the log"
+        );
+    }
+    // Version 1, on both sides: the server, which takes it, and whoever watches it.
+    let lines = format!(
+        "tls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n",
+        fixture("v1.crt"),
+        fixture("ec.pem"),
+        fixture("v1-ca.crt")
+    );
+    for protocol in ["TLSv1.2", "TLSv1.3"] {
+        let (plain, tls_port) = (fleet.port(), fleet.port());
+        let home = fleet.home(&format!("server-{protocol}"));
+        let text = format!("tls-port {tls_port}\ntls-protocols {protocol}\n{lines}");
+        let words: Vec<String> = text.lines().map(str::to_owned).collect();
+        let _server = Server::start(plain, home, None, &words);
+        let extra = format!("{lines}sentinel monitor v1 127.0.0.1 {tls_port} 1");
+        let index = fleet.add_sentinel(UnderTest, &extra);
+        eventually("the master with a certificate of version 1 is well", || {
+            let row = fleet.sentinels[index].ask(&["SENTINEL", "MASTER", "v1"]);
+            row.is_some_and(|row| row.field("runid").is_some_and(|id| id.len() == 40))
+        });
+    }
+}
+
+#[test]
+fn a_start_without_what_tls_needs_says_what_is_missing() {
+    let mut fleet = Fleet::servers_only(1);
+    let wrong_key = fleet.pki.file("other.key");
+    fleet.pki.renew("other");
+    let sealed = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/tls/ec.traditional-des3.pem"
+    );
+    let table = [
+        (
+            "tls-cert-file \"\"".to_owned(),
+            "No tls-cert-file configured!",
+        ),
+        (
+            "tls-key-file \"\"".to_owned(),
+            "No tls-key-file configured!",
+        ),
+        (
+            "tls-ca-cert-file \"\"".to_owned(),
+            "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, \
+             tls-replication or tls-auth-clients are enabled!",
+        ),
+        (
+            "tls-cert-file /missing".to_owned(),
+            "Failed to load certificate: /missing: ",
+        ),
+        (
+            format!("tls-key-file {wrong_key}"),
+            "Failed to load private key: ",
+        ),
+        (
+            format!("tls-key-file {sealed}\ntls-key-file-pass surely-wrong"),
+            "Failed to load private key: ",
+        ),
+        (
+            "tls-ca-cert-file /missing".to_owned(),
+            "Failed to configure CA certificate(s) file/directory: ",
+        ),
+        (
+            "tls-protocols SSLv3".to_owned(),
+            "Invalid tls-protocols specified.",
+        ),
+        (
+            "tls-ciphers nonsense".to_owned(),
+            "Failed to configure ciphers: nonsense",
+        ),
+        (
+            "tls-ciphersuites nonsense".to_owned(),
+            "Failed to configure ciphersuites: nonsense",
+        ),
+    ];
+    for (lines, wanted) in table {
+        let mut sentinel = fleet.prepare(UnderTest, &lines);
+        let conf = sentinel.conf.display().to_string();
+        sentinel.spawn(&[&UnderTest.program(), &conf]);
+        let status = sentinel
+            .wait(Duration::from_secs(30))
+            .expect("it ends by itself");
+        let said = sentinel.log() + &sentinel.stderr();
+        assert_eq!(status.code(), Some(1), "{lines}: {said}");
+        assert!(said.contains(wanted), "{lines}: {said}");
+        assert!(
+            said.contains("Failed to configure TLS. Check logs for more info."),
+            "{said}"
+        );
+        assert!(
+            !said.contains("surely-wrong"),
+            "a password is in the log: {said}"
+        );
+    }
+}
+
+#[test]
+fn plain_text_and_tls_at_the_wrong_port_are_told_and_closed() {
+    if UnderTest.is_upstream() {
+        return;
+    }
+    let mut fleet = Fleet::servers_only(1);
+    fleet.add_sentinel(UnderTest, "");
+    let (sentinel, tls_port) = (&fleet.sentinels[0], fleet.sentinel_ports[0]);
+    let mut plain = TcpStream::connect(("127.0.0.1", tls_port)).unwrap();
+    plain
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    plain.write_all(b"*1\r\n$4\r\nPING\r\n").unwrap();
+    let mut said = Vec::new();
+    let _ = plain.read_to_end(&mut said);
+    eventually("plain text is told", || {
+        sentinel
+            .log()
+            .contains("does not speak TLS, but plain text")
+    });
+    eventually("TLS is told", || {
+        assert_ne!(fleet.cli(sentinel.port, &["PING"]), "PONG");
+        sentinel
+            .log()
+            .contains("it speaks TLS, and this port does not")
+    });
+}
+
+#[test]
+fn handshakes_that_never_end_hold_up_nobody_and_are_given_up() {
+    if UnderTest.is_upstream() {
+        return;
+    }
+    let mut fleet = Fleet::servers_only(1);
+    fleet.add_sentinel(UnderTest, "maxclients 30");
+    let port = fleet.sentinel_ports[0];
+    let half = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+    let stalled = |_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.write_all(&half).unwrap();
+        stream
+    };
+    let some: Vec<TcpStream> = (0..20).map(stalled).collect();
+    assert_eq!(
+        fleet.cli(port, &["PING"]),
+        "PONG",
+        "others are served meanwhile"
+    );
+    let more: Vec<TcpStream> = (0..20).map(stalled).collect();
+    eventually("they count as clients", || {
+        fleet.cli(port, &["PING"]) != "PONG"
+    });
+    eventually("they are given up", || fleet.cli(port, &["PING"]) == "PONG");
+    drop((some, more));
+}
