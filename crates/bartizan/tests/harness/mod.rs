@@ -51,7 +51,7 @@ pub struct Plan {
     /// `parallel-syncs`
     pub parallel_syncs: u32,
     /// Lines of their own in every sentinel's file, each with its end of line.
-    pub sentinel_lines: &'static str,
+    pub sentinel_lines: String,
 }
 
 impl Default for Plan {
@@ -63,7 +63,7 @@ impl Default for Plan {
             down_after_ms: 1_000,
             failover_timeout_ms: 6_000,
             parallel_syncs: 1,
-            sentinel_lines: "",
+            sentinel_lines: String::new(),
         }
     }
 }

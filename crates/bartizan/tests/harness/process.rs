@@ -136,6 +136,14 @@ impl Drop for Process {
     }
 }
 
+/// The most memory that a process has had at one time, in bytes; `None` when it does not run.
+pub fn peak_memory(pid: u32) -> Option<u64> {
+    let status = read_lossy(Path::new(&format!("/proc/{pid}/status")));
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 /// The last `lines` lines of a text.
 pub fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.lines().collect();

@@ -56,11 +56,22 @@ impl Sentinel {
                 let longest = master
                     .as_ref()
                     .map_or(longest, |master| master.longest_retry(&addr, longest));
+                // What a failed attempt to reach a replica decides is when the next one is due.
+                // A server that names hundreds of replicas which are not there must not have all
+                // of them looked at for each.
+                let still_away = master.as_ref().is_some_and(|master| {
+                    let server = master.servers.get(&addr);
+                    !master.is_master(&addr) && server.is_some_and(|it| !it.link.is_up())
+                });
                 let server = master.and_then(|master| master.servers.get_mut(&addr));
                 let lost =
                     server.and_then(|server| server.link.on_down(link, why, now, longest, rng));
                 self.tell_failed_link(&name, About::Replica(&addr), lost, why);
-                self.step_master(&name);
+                if still_away {
+                    self.refresh_server(&name, &addr);
+                } else {
+                    self.step_master(&name);
+                }
             }
             Some(Owner::Peer(id)) => {
                 let shared = self.cx.peers.get_mut(&id);
