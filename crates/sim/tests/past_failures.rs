@@ -114,3 +114,21 @@ fn a_master_that_moved_is_monitored_again_under_the_address_that_the_others_say(
         ",
     );
 }
+
+/// X5 fell here once: two Sentinels that knew no replica were elected again and again, and the
+/// one that knew some voted for them.
+#[test]
+fn who_knows_a_replica_gets_its_turn_before_those_who_know_none() {
+    holds(
+        "
+    seed 1882610668143416
+    param clients 0
+    param faults_ms 61915
+    fault 29000 aim-stand 0 0 s2
+    fault 32000 follow 0 0 r0 r2
+    fault 32000 crash 21552 1 s1
+    fault 64000 remonitor 113 0 s2 s2 r1
+    fault 76000 remonitor 241 0 s0 s1 r0
+        ",
+    );
+}

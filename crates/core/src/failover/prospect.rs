@@ -123,6 +123,9 @@ impl Master {
         self.prospect.barren = true;
         self.prospect.lost = self.prospect.lost.max(6);
         self.pause(cx);
+        // Who voted for us waits until then, and may know a replica that we do not.
+        let patience = self.leader_patience();
+        self.prospect.stand_at = self.prospect.stand_at.map(|at| at + patience);
     }
 
     /// The next candidacy comes after a random pause.
@@ -163,24 +166,37 @@ impl Master {
 
     /// Somebody else has our vote for this master.
     pub(crate) fn defer_to(&mut self, cx: &Ctx, leader: RunId) {
-        let patience = LEADER_PATIENCE.min(self.options.failover_timeout * 2);
         self.prospect.deferring = Some(Deferral {
             leader,
-            until: cx.now + patience,
+            until: cx.now + self.leader_patience(),
         });
     }
 
-    /// How long to wait for our place in the line.
+    fn leader_patience(&self) -> Span {
+        LEADER_PATIENCE.min(self.options.failover_timeout * 2)
+    }
+
+    /// Whether we would promote nobody if we were elected now.
+    fn is_barren(&self, cx: &Ctx) -> bool {
+        let nobody = || self.choose_replica(cx, cx.now).best.is_none();
+        self.replicas().next().is_none() || (self.prospect.barren && nobody())
+    }
+
+    /// How long to wait for our place in the line. Who has nobody to promote comes after all who
+    /// may have.
     pub(crate) fn turn(&self, cx: &mut Ctx) -> Span {
         let mine = place_key(&self.name, cx.me);
-        let before = self
-            .peers
-            .iter()
-            .filter(|(id, peer)| {
-                peer.sdown.is_none() && cx.peers.get(id).is_some_and(|shared| shared.link.is_up())
-            })
-            .filter(|(id, _)| place_key(&self.name, **id) < mine)
-            .count();
+        let there = self.peers.iter().filter(|(id, peer)| {
+            peer.sdown.is_none() && cx.peers.get(id).is_some_and(|shared| shared.link.is_up())
+        });
+        let before = if self.is_barren(cx) {
+            let places = |id: &RunId| 1 + usize::from(place_key(&self.name, *id) < mine);
+            1 + there.map(|(id, _)| places(id)).sum::<usize>()
+        } else {
+            there
+                .filter(|(id, _)| place_key(&self.name, **id) < mine)
+                .count()
+        };
         let length = self.turn_length(cx);
         let jitter = Span::ms(if before == 0 {
             0
