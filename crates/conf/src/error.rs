@@ -14,7 +14,8 @@ pub struct ConfError {
     pub line: usize,
     /// The line as Redis counts it: those of the command line go on after the file's last one.
     pub redis_line: usize,
-    /// The whole line, trimmed as Redis trims it; bytes that are not UTF-8 are replaced.
+    /// The whole line, trimmed as Redis trims it; bytes that are not UTF-8 are replaced, and every
+    /// letter of a password by a star.
     pub text: String,
     /// The offending word: a range of bytes in `text`, never outside it.
     pub span: Range<usize>,

@@ -18,6 +18,7 @@ mod error;
 mod line;
 mod load;
 mod render;
+mod secret;
 mod server;
 mod suggest;
 mod token;

@@ -4,6 +4,7 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{ConfError, Warning};
+use crate::secret::masked;
 use crate::token::{self, Word};
 
 /// What kind of text a line stands in. Later kinds are closer to the operator's last word,
@@ -72,7 +73,7 @@ impl Place {
             line: self.number,
             redis_line: self.redis_number,
             span,
-            text,
+            text: masked(&text),
             message: "Unbalanced quotes in configuration line".to_owned(),
             help: "a quoted word ends with the quote it began with, followed by a space or \
                    nothing; inside \"…\" write \\\" for a quote"
@@ -153,7 +154,7 @@ impl Line {
             file: Arc::clone(&self.place.file),
             line: self.place.number,
             redis_line: self.place.redis_number,
-            text: self.text.clone(),
+            text: masked(&self.text),
             span,
             message: fault.message,
             help: fault.help,

@@ -174,7 +174,7 @@ fn each_mistake_has_the_message_of_redis_and_points_at_the_word() {
         ),
         (
             "requirepass \"a\"b",
-            "\"a\"b",
+            "****",
             "Unbalanced quotes in configuration line",
         ),
         ("requirepass a b", "*", "wrong number of arguments"),

@@ -180,6 +180,12 @@ fn wrong_users_end_the_start_with_redis_own_words() {
             "Error in user declaration 'x': Syntax error",
         ),
         (
+            "user x on\nuser x on >hunter2\n",
+            "",
+            "Duplicate user found. A user can only be defined once in config files",
+        ),
+        ("requirepass hunter2 x\n", "", "wrong number of arguments"),
+        (
             "user \"a b\" on\n",
             "",
             "Spaces not allowed in ACL usernames",
