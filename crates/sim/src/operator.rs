@@ -7,6 +7,7 @@ use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{Epoch, MasterName, RunId};
 use bartizan_core::limits;
 use bartizan_core::model::configuration::Configuration;
+use bartizan_core::model::durable::MasterState;
 use bartizan_core::provide::command::{Ask, Command};
 use bartizan_core::report::Hello;
 
@@ -76,7 +77,7 @@ impl World {
                 self.nemesis.options_changed = true;
                 self.set(first, &name, option, value);
             }
-            Kind::ResetMaster => {
+            Kind::ResetMaster if self.is_found_again(first, group) => {
                 self.ask(
                     first,
                     Command::Reset {
@@ -85,7 +86,9 @@ impl World {
                     None,
                 );
             }
-            Kind::Remonitor if self.may_forget(first, group) => {
+            Kind::Remonitor
+                if self.may_forget(first, group) && self.is_found_again(first, group) =>
+            {
                 self.ask(first, Command::Remove { name }, None);
             }
             Kind::Flush => self.ask(first, Command::FlushConfig, None),
@@ -116,20 +119,38 @@ impl World {
         }
     }
 
-    /// The newest configuration that Sentinels other than this one answer, or have in their files
-    /// while they are down.
+    /// What Sentinels other than this one answer of a group, or have in their files while they are
+    /// down.
+    fn others(&self, h: usize, group: usize) -> impl Iterator<Item = (usize, &MasterState)> {
+        let others = (0..self.hosts.len()).filter(move |other| *other != h);
+        others.filter_map(move |other| {
+            let host = self.hosts.get(other)?;
+            let forgotten = host.brain.is_some() && self.master_addr(other, group).is_none();
+            let state = read::master(&host.disk.synced, self.groups.name(group)?)?;
+            (!forgotten).then_some((other, state))
+        })
+    }
+
+    /// The newest configuration among them.
     fn told_by_others(&self, h: usize, group: usize) -> Option<&Configuration> {
-        let name = self.groups.name(group)?;
-        (0..self.hosts.len())
-            .filter(|other| *other != h)
-            .filter_map(|other| {
-                let host = self.hosts.get(other)?;
-                let forgotten = host.brain.is_some() && self.master_addr(other, group).is_none();
-                let state = read::master(&host.disk.synced, name)?;
-                (!forgotten).then_some((other, &state.configuration))
-            })
+        self.others(h, group)
+            .map(|(other, state)| (other, &state.configuration))
             .max_by_key(|(other, told)| (told.epoch, Reverse(*other)))
             .map(|(_, told)| told)
+    }
+
+    /// Nor is a Sentinel made to forget the replicas while no other knows any and the master does
+    /// not list them: nobody could ever promote one again.
+    fn is_found_again(&self, h: usize, group: usize) -> bool {
+        let known = self
+            .others(h, group)
+            .any(|(_, one)| !one.replicas.is_empty());
+        let lists = |addr: &Addr| {
+            let server = self.servers.iter().find(|server| server.addr == *addr);
+            server.is_some_and(|s| s.up && s.is_master() && !s.attached.is_empty())
+        };
+        let listed = self.master_addr(h, group).is_none_or(|addr| lists(&addr));
+        known || listed || self.plan.params.replicas == 0
     }
 
     /// A careful operator lets a Sentinel forget a master only where another one knows no less
