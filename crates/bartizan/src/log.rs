@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use bartizan_core::notify::event::Level;
+use bartizan_core::notify::event::{Level, Threshold};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -22,15 +22,6 @@ const WAITING_LINES: usize = 8192;
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 /// The level above every line: nothing is logged.
 const NOTHING: u8 = 4;
-
-/// Which lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Threshold {
-    /// This level and above.
-    From(Level),
-    /// None (`loglevel nothing`).
-    Nothing,
-}
 
 /// How a line is laid out (`log-format`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

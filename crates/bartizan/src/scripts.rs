@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use bartizan_core::ids::JobId;
 use bartizan_core::input::{Input, ScriptEnd};
+use nix::unistd::{AccessFlags, access};
 use tokio::process::Command;
 use tokio::sync::{Notify, mpsc};
 
@@ -70,6 +71,11 @@ impl Scripts {
             }
         }
     }
+}
+
+/// Whether this process may execute what is at this path, as access(2) tells.
+pub(crate) fn is_executable(path: &str) -> bool {
+    access(path, AccessFlags::X_OK).is_ok()
 }
 
 fn how(status: ExitStatus) -> ScriptEnd {

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::Context;
-use bartizan_conf::{LogFormat, LogLevel, LogTimestamps, ServerOptions};
-use bartizan_core::notify::event::Level;
+use bartizan_conf::{LogFormat, LogTimestamps, ServerOptions};
 use bartizan_core::provide::options::{Credentials, Secret};
 use bartizan_core::sentinel::{Boot, Sentinel};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -21,7 +20,7 @@ use crate::daemon::{self, PidFile};
 use crate::disk::{self, Disk};
 use crate::driver::{Driver, Owed, Sources, WAITING_INPUTS, WAITING_WISHES, reporter};
 use crate::exit::Exit;
-use crate::log::{Format, Log, Settings, Threshold, TimeFormat};
+use crate::log::{Format, Log, Settings, TimeFormat};
 use crate::net::link::{Dialling, Links};
 use crate::net::resolve::Resolver;
 use crate::random::random_id;
@@ -259,14 +258,7 @@ fn start_log(server: &ServerOptions) -> anyhow::Result<Log> {
             LogTimestamps::Milliseconds => TimeFormat::Milliseconds,
         },
     };
-    let threshold = match server.loglevel {
-        LogLevel::Debug => Threshold::From(Level::Debug),
-        LogLevel::Verbose => Threshold::From(Level::Verbose),
-        LogLevel::Notice => Threshold::From(Level::Notice),
-        LogLevel::Warning => Threshold::From(Level::Warning),
-        LogLevel::Nothing => Threshold::Nothing,
-    };
-    Ok(Log::start(settings, threshold)?)
+    Ok(Log::start(settings, server.loglevel.threshold())?)
 }
 
 fn greet(log: &Log, config: &Config) {

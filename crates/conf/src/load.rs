@@ -77,7 +77,8 @@ pub fn load(
         ..
     } = reader;
 
-    let (durable, fresh, more) = apply(queue, fresh_id, world)?;
+    let (mut durable, fresh, more) = apply(queue, fresh_id, world)?;
+    durable.options.log_threshold = server.loglevel.threshold();
     warnings.extend(more);
     warnings.extend(open_door(&server, source.path, source.text));
     Ok(Loaded {

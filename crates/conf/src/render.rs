@@ -2,12 +2,12 @@
 
 use bartizan_core::model::durable::{Durable, MasterState};
 
-use crate::ServerOptions;
 use crate::directive::sentinel::{self, Row, Scope};
 use crate::directive::server;
 use crate::document::{Document, Statement};
 use crate::load::server_line;
 use crate::token;
+use crate::{LogLevel, ServerOptions};
 
 /// The new text of the file whose text is `current` (empty if it is gone).
 ///
@@ -19,6 +19,10 @@ use crate::token;
 /// `resolve-hostnames yes`, and that epochs are within [`bartizan_core::limits`].
 pub fn render(current: &[u8], durable: &Durable, server: &ServerOptions) -> Vec<u8> {
     let (mut document, statements) = Document::parse(current);
+    let server = &ServerOptions {
+        loglevel: LogLevel::of(durable.options.log_threshold),
+        ..server.clone()
+    };
     write_server(&mut document, &said(&statements, server), server);
     write_sentinel(&mut document, durable);
     document.into_text()

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bartizan_core::notify::event::{Level, Threshold};
+
 /// What the file says about the process itself. `Default` is what holds without a line (spec §1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerOptions {
@@ -287,6 +289,30 @@ words! {
         Nothing "nothing",
     }
 }
+impl LogLevel {
+    /// As the core has it.
+    pub const fn threshold(self) -> Threshold {
+        match self {
+            Self::Debug => Threshold::From(Level::Debug),
+            Self::Verbose => Threshold::From(Level::Verbose),
+            Self::Notice => Threshold::From(Level::Notice),
+            Self::Warning => Threshold::From(Level::Warning),
+            Self::Nothing => Threshold::Nothing,
+        }
+    }
+
+    /// As the file has it.
+    pub const fn of(threshold: Threshold) -> Self {
+        match threshold {
+            Threshold::From(Level::Debug) => Self::Debug,
+            Threshold::From(Level::Verbose) => Self::Verbose,
+            Threshold::From(Level::Notice) => Self::Notice,
+            Threshold::From(Level::Warning) => Self::Warning,
+            Threshold::Nothing => Self::Nothing,
+        }
+    }
+}
+
 words! {
     /// `log-format` (Valkey).
     LogFormat {

@@ -144,16 +144,24 @@ fn global(names: bool) -> impl Strategy<Value = GlobalOptions> {
         option::of(host(true)),
         option::of(1u16..),
         any::<[bool; 2]>(),
+        proptest::sample::select(LogLevel::ALL).prop_map(LogLevel::threshold),
     );
     (announce, option::of(arc()), option::of(secret())).prop_map(
-        move |((announce_ip, announce_port, flags), sentinel_user, sentinel_pass)| GlobalOptions {
-            announce_ip,
-            announce_port,
+        move |(
+            (announce_ip, announce_port, flags, log_threshold),
             sentinel_user,
             sentinel_pass,
-            resolve_hostnames: names,
-            announce_hostnames: flags[0],
-            scripts_reconfig: flags[1],
+        )| {
+            GlobalOptions {
+                announce_ip,
+                announce_port,
+                sentinel_user,
+                sentinel_pass,
+                resolve_hostnames: names,
+                announce_hostnames: flags[0],
+                scripts_reconfig: flags[1],
+                log_threshold,
+            }
         },
     )
 }
@@ -278,6 +286,8 @@ proptest! {
         prop_assert!(!back.fresh);
         // What the server options do not name is kept from the file.
         let mut wanted = server.clone();
+        // The level in force is the core's to keep.
+        wanted.loglevel = LogLevel::of(durable.options.log_threshold);
         wanted.inert = back.server.inert.clone();
         prop_assert_eq!(&back.server, &wanted);
     }

@@ -31,14 +31,15 @@ fn lines_whose_value_did_not_change_are_left_as_they_are() {
 #[test]
 fn a_changed_value_takes_the_place_of_the_old_one() {
     let text = "loglevel notice\n# below\ntimeout 5\n";
-    let loaded = read(text).unwrap();
+    let mut loaded = read(text).unwrap();
+    loaded.durable.options.log_threshold = LogLevel::Debug.threshold();
     let server = ServerOptions {
-        loglevel: LogLevel::Debug,
+        timeout_secs: 6,
         ..loaded.server
     };
     let new = String::from_utf8(render(text.as_bytes(), &loaded.durable, &server)).unwrap();
     assert!(
-        new.starts_with("loglevel debug\n# below\ntimeout 5\n"),
+        new.starts_with("loglevel debug\n# below\ntimeout 6\n"),
         "{new}"
     );
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::addr::{Addr, Host};
 use crate::ids::{CallId, Epoch, JobId, LinkId, PersistSeq, RequestId, RescueId, RunId};
 use crate::model::durable::Durable;
-use crate::notify::event::{Event, Level};
+use crate::notify::event::{Event, Level, Threshold};
 use crate::provide::options::{Credentials, Renames};
 use crate::provide::reply::Reply;
 use crate::report::Hello;
@@ -53,6 +53,8 @@ pub enum Output {
         /// Its text.
         text: String,
     },
+    /// From here on the log holds these lines.
+    SetLogThreshold(Threshold),
     /// The reply to `Input::Asked`.
     Answer {
         /// Whose.

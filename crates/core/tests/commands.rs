@@ -133,6 +133,7 @@ fn an_unknown_name_is_an_error_everywhere() {
         Command::Set {
             name,
             words: words(&["quorum", "1"]),
+            not_executable: Vec::new(),
         },
     ];
     for command in commands {

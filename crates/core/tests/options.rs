@@ -159,6 +159,26 @@ fn config_set_checks_all_before_it_sets_any() {
 }
 
 #[test]
+fn config_set_of_the_log_level_is_told_to_whoever_writes_the_log() {
+    let mut bench = Bench::calm(&[R1], 1, 1);
+    let said = bench.ask(Command::ConfigSet {
+        words: words(&["LogLevel", "Warning", "announce-port", "7"]),
+    });
+    assert!(said.contains(&"loglevel warning".to_owned()), "{said:?}");
+    assert_eq!(
+        config_set(&mut bench, &["loglevel", "chatty"]),
+        "-ERR Invalid value 'chatty' to SENTINEL CONFIG SET 'loglevel'"
+    );
+    let same = bench.ask(Command::ConfigSet {
+        words: words(&["loglevel", "warning"]),
+    });
+    assert!(
+        !same.iter().any(|line| line.starts_with("loglevel")),
+        "{same:?}"
+    );
+}
+
+#[test]
 fn config_set_of_the_sentinels_password_makes_the_links_to_peers_again() {
     let mut bench = Bench::calm(&[R1], 1, 1);
     let said = bench.ask(Command::ConfigSet {

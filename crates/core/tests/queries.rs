@@ -296,7 +296,7 @@ fn the_info_section_has_its_lines_in_order() {
 fn config_get_answers_each_option_once_in_its_own_order() {
     let bench = Bench::calm(&[], 0, 1);
     let all = "{resolve-hostnames=no announce-hostnames=no announce-ip= announce-port=0 \
-               sentinel-user= sentinel-pass=}";
+               sentinel-user= sentinel-pass= loglevel=notice}";
     assert_eq!(text(&bench.query(&patterns(&["*"]))), all);
     assert_eq!(
         text(&bench.query(&patterns(&["SENTINEL-*", "announce-p*", "*-pass", "nope"]))),

@@ -155,6 +155,7 @@ impl Chaos {
             3 => Command::Set {
                 name: name(),
                 words: words(&["quorum", quorum]),
+                not_executable: Vec::new(),
             },
             4 => Command::Monitor {
                 name: other,

@@ -104,6 +104,7 @@ impl World {
             Command::Set {
                 name: name.clone(),
                 words,
+                not_executable: Vec::new(),
             },
             None,
         );

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bartizan_core::provide::reply::Reply;
 use bartizan_wire::reply;
-use bartizan_wire::resp::{Limits, ProtocolError, RequestDecoder};
+use bartizan_wire::resp::{Argv, Limits, ProtocolError, RequestDecoder};
 
 use super::seat::{Seat, Shape, Slot, Waiting};
 use super::{Hall, count};
@@ -42,6 +42,10 @@ pub(super) struct Client {
     unread: Vec<u8>,
     out: Vec<u8>,
     waiting: Option<Waiting>,
+    /// A request that waits for the end of a pause.
+    pub(super) held: Option<Argv>,
+    /// Nothing more is handled.
+    hung_up: bool,
     closing: bool,
 }
 
@@ -60,6 +64,8 @@ pub(super) async fn serve(hall: Rc<Hall>, seat: Rc<Seat>, stream: Stream) {
         unread: Vec::new(),
         out: Vec::new(),
         waiting: None,
+        held: None,
+        hung_up: false,
         closing: false,
     };
     if client.shake_hands().await.is_ok() {
@@ -98,12 +104,17 @@ impl Client {
             }
             let (replies, bytes) = self.seat.backlog();
             let blocked = replies > WAITING_REPLIES || bytes > WAITING_BYTES || !all_written;
-            if !self.unread.is_empty() && !blocked && !self.closing {
+            if let Some(argv) = self.held.take() {
+                self.respond(argv).await;
+            }
+            let held = self.held.is_some();
+            if !self.unread.is_empty() && !blocked && !self.closing && !held {
                 self.handle_unread().await;
             } else if replies > 0 && all_written && self.waiting.is_none() {
                 // More to write than one turn takes; the others come first.
             } else {
-                self.wait(all_written, !blocked && !self.closing).await?;
+                self.wait(all_written, !blocked && !self.closing && !held)
+                    .await?;
                 continue;
             }
             tokio::task::yield_now().await;
@@ -117,6 +128,7 @@ impl Client {
             seat,
             stream,
             waiting,
+            held,
             ..
         } = self;
         let readable = tokio::select! {
@@ -134,6 +146,7 @@ impl Client {
                 false
             }
             () = seat.woken() => false,
+            () = hall.pause.over(hall.clock), if held.is_some() => false,
             () = idle_too_long(hall, seat) => return Err(Gone),
         };
         if readable { self.read() } else { Ok(()) }
@@ -226,6 +239,12 @@ impl Client {
             if rest.is_empty() {
                 return;
             }
+            if self.hung_up {
+                return;
+            }
+            if self.held.is_some() {
+                break;
+            }
             match self.decoder.decode(rest) {
                 Ok((used, request)) => {
                     rest = rest.get(used..).unwrap_or_default();
@@ -242,8 +261,15 @@ impl Client {
         self.unread = rest.to_vec();
     }
 
+    /// Closes the connection when all that was said before is sent. What it sent behind this is
+    /// not looked at any more.
+    pub(super) fn hang_up(&mut self) {
+        self.hung_up = true;
+        self.seat.push(Slot::Close);
+    }
+
     /// What it sent is no request: the reason is told, then the connection closed.
-    fn refuse(&self, error: &ProtocolError) {
+    fn refuse(&mut self, error: &ProtocolError) {
         if *error == ProtocolError::CrossProtocol {
             self.hall.log.warning(format!(
                 "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or \
@@ -255,7 +281,7 @@ impl Client {
             count(&self.hall.tally.errors, 1);
             self.seat.push(Slot::Ready(Rc::from(text)));
         }
-        self.seat.push(Slot::Close);
+        self.hang_up();
     }
 }
 

@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use bartizan_core::time::Mono;
-use bartizan_wire::request::{ClientCall, ClientFilter, ClientType, PauseMode};
+use bartizan_wire::request::{ClientCall, ClientFilter, ClientType, PauseMode, Toggle};
 use bartizan_wire::resp::{Frame, Protocol};
 
 use super::pubsub::Kind;
 use super::seat::Seat;
+use super::tracking::{self, Tracking};
 use super::{Hall, seconds_since};
 
 /// Answers one call of the client at `seat`.
@@ -32,11 +33,11 @@ pub(super) fn answer(hall: &Hall, seat: &Seat, call: ClientCall) -> Frame {
             Frame::simple("OK")
         }
         ClientCall::Id => Frame::Integer(i64::try_from(seat.id).unwrap_or(i64::MAX)),
-        ClientCall::Info => Frame::Bulk(line(seat, hall.clock.now())),
+        ClientCall::Info => text(line(seat, hall.clock.now())),
         ClientCall::List(filter) => {
             let now = hall.clock.now();
             let all = hall.seats.borrow();
-            Frame::Bulk(
+            text(
                 all.values()
                     .filter(|other| fits(other, seat, &filter))
                     .flat_map(|other| line(other, now))
@@ -44,24 +45,49 @@ pub(super) fn answer(hall: &Hall, seat: &Seat, call: ClientCall) -> Frame {
             )
         }
         ClientCall::Kill(filter) => kill(hall, seat, &filter),
-        // There is nothing to evict, and the mode is kept by the client's own task.
-        ClientCall::NoEvict(_) | ClientCall::Reply(_) => Frame::simple("OK"),
-        // Nothing here writes keys, so that nothing has to be held back.
-        ClientCall::Pause {
-            mode: PauseMode::Write,
-            ..
+        ClientCall::NoEvict(toggle) => {
+            seat.no_evict.set(toggle == Toggle::On);
+            Frame::simple("OK")
         }
-        | ClientCall::Unpause => Frame::simple("OK"),
-        ClientCall::Pause {
-            mode: PauseMode::All,
-            ..
-        } => Frame::Error(
-            b"ERR a Sentinel does not pause its clients: peers among them need its votes".to_vec(),
-        ),
+        ClientCall::Tracking(call) => tracking::track(hall, seat, &call),
+        ClientCall::TrackingInfo => tracking::info(seat),
+        ClientCall::Caching(wanted) => tracking::caching(seat, wanted),
+        ClientCall::GetRedir => Frame::Integer(Tracking::redirect(seat.tracking.borrow().as_ref())),
+        // The mode is kept by the client's own task.
+        ClientCall::Reply(_) => Frame::simple("OK"),
+        ClientCall::Pause { ms, mode } => {
+            // Nothing here writes keys, so that WRITE holds nothing back.
+            if mode == PauseMode::All {
+                hall.pause.begin(hall.clock.now(), ms);
+            }
+            Frame::simple("OK")
+        }
+        ClientCall::Unpause => {
+            hall.pause.end();
+            Frame::simple("OK")
+        }
+    }
+}
+
+/// Lines for people: a verbatim string in RESP3.
+fn text(text: Vec<u8>) -> Frame {
+    Frame::Verbatim {
+        format: *b"txt",
+        text,
     }
 }
 
 fn kill(hall: &Hall, seat: &Seat, filter: &ClientFilter) -> Frame {
+    if let Some(user) = &filter.user
+        && !hall
+            .users
+            .borrow()
+            .names()
+            .any(|name| name.as_bytes() == user)
+    {
+        let user = String::from_utf8_lossy(user);
+        return Frame::Error(format!("ERR No such user '{user}'").into_bytes());
+    }
     let all: Vec<Rc<Seat>> = hall
         .seats
         .borrow()
@@ -120,20 +146,22 @@ pub(super) fn line(seat: &Seat, now: Mono) -> Vec<u8> {
     )
     .into_bytes();
     text.extend_from_slice(&seat.name.borrow());
-    let flags = if seat.subscribed() > 0 { 'P' } else { 'N' };
+    let tracking = seat.tracking.borrow();
     let (replies, bytes) = seat.backlog();
     let mut rest = String::new();
     let _ = write!(
         rest,
-        " age={} idle={} flags={flags} db=0 sub={} psub={} ssub=0 multi=-1 qbuf=0 qbuf-free=0 \
+        " age={} idle={} flags={} db=0 sub={} psub={} ssub=0 multi=-1 qbuf=0 qbuf-free=0 \
          argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={replies} omem={bytes} tot-mem={bytes} \
-         events=r cmd={} user={} redir=-1 resp={} lib-name=",
+         events=r cmd={} user={} redir={} resp={} lib-name=",
         seconds_since(now, seat.since),
         seconds_since(now, seat.active.get()),
+        flags(seat, tracking.as_ref()),
         seat.subscriptions(Kind::Channel).borrow().len(),
         seat.subscriptions(Kind::Pattern).borrow().len(),
         seat.command.get(),
         seat.user.borrow().as_deref().unwrap_or("(superuser)"),
+        Tracking::redirect(tracking.as_ref()),
         if seat.protocol.get() == Protocol::Resp3 {
             3
         } else {
@@ -147,4 +175,20 @@ pub(super) fn line(seat: &Seat, now: Mono) -> Vec<u8> {
     text.extend_from_slice(&library.1);
     text.push(b'\n');
     text
+}
+
+/// The letters of `flags=`, `N` where there is nothing to say.
+fn flags(seat: &Seat, tracking: Option<&Tracking>) -> String {
+    let mut flags = String::new();
+    if seat.subscribed() > 0 {
+        flags.push('P');
+    }
+    flags.push_str(Tracking::flags(tracking));
+    if seat.no_evict.get() {
+        flags.push('e');
+    }
+    if flags.is_empty() {
+        flags.push('N');
+    }
+    flags
 }

@@ -44,8 +44,13 @@ enum Voice {
 }
 
 impl Client {
-    /// Handles one request; its reply is put in its place in the order.
+    /// Handles one request; its reply is put in its place in the order. While clients are paused
+    /// it may be held back, and is to be handed in again.
     pub(super) async fn respond(&mut self, argv: Argv) {
+        if self.is_held(&argv) {
+            self.held = Some(argv);
+            return;
+        }
         count(&self.hall.tally.commands, 1);
         let voice = match self.seat.mode.get() {
             ReplyMode::On => Voice::Heard,
@@ -61,11 +66,15 @@ impl Client {
         };
         let admitted = request::find(&argv).and_then(|spec| {
             self.seat.command.set(spec.name);
+            if let Some(tracking) = self.seat.tracking.borrow_mut().as_mut() {
+                tracking.command_was(spec.name);
+            }
             self.admit(spec, &argv)?;
             spec.parse(&argv)
         });
         match admitted {
-            Ok(Request::Command(command)) => {
+            Ok(Request::Command(mut command)) => {
+                command.check_scripts(crate::scripts::is_executable);
                 self.owe(voice, Errand::Command(command), Shape::Whole)
                     .await;
             }
@@ -76,6 +85,12 @@ impl Client {
             Ok(Request::Local(local)) => self.local(voice, &argv, local).await,
             Err(refusal) => self.say(voice, &refusal),
         }
+    }
+
+    /// Whether `CLIENT PAUSE` holds this back. Who is refused anyway need not wait.
+    fn is_held(&self, argv: &Argv) -> bool {
+        let (pause, now) = (&self.hall.pause, self.hall.clock.now());
+        request::find(argv).is_ok_and(|spec| pause.holds(now, spec.name))
     }
 
     /// Applies `rename-command` for our own commands: the new word means the old command, and the
@@ -163,6 +178,11 @@ impl Client {
             Local::PSubscribe(names) => self.subscribe(Kind::Pattern, &names),
             Local::Unsubscribe(names) => self.unsubscribe(Kind::Channel, names),
             Local::PUnsubscribe(names) => self.unsubscribe(Kind::Pattern, names),
+            Local::Quit => {
+                self.say(voice, &Reply::OK);
+                self.hang_up();
+            }
+            Local::Reset => self.reset(),
             Local::Shutdown => self.hall.shut_down().await,
         }
     }
@@ -245,6 +265,25 @@ impl Client {
         self.say_frame(voice, &Frame::Map(fields));
     }
 
+    /// Takes back everything that was said on this connection, as if it had just been made.
+    fn reset(&mut self) {
+        self.hall.pubsub.borrow_mut().forget(&self.seat);
+        self.seat.name.borrow_mut().clear();
+        self.seat.tracking.take();
+        self.seat.no_evict.set(false);
+        self.seat.mode.set(ReplyMode::On);
+        self.seat.protocol.set(Protocol::Resp2);
+        self.seat.user.take();
+        self.hall.let_in(&self.seat);
+        self.decoder
+            .set_limits(if self.seat.user.borrow().is_some() {
+                Limits::CLIENT
+            } else {
+                Limits::UNAUTHENTICATED
+            });
+        self.say_frame(Voice::Heard, &Frame::simple("RESET"));
+    }
+
     fn client_call(&mut self, voice: Voice, call: ClientCall) {
         match call {
             ClientCall::Reply(ReplyMode::On) => {
@@ -262,7 +301,7 @@ impl Client {
                 self.say_frame(voice, &frame);
                 if self.seat.is_killed() {
                     // It killed itself, and hears so before it goes.
-                    self.seat.push(Slot::Close);
+                    self.hang_up();
                 }
             }
         }

@@ -7,8 +7,10 @@ mod complaints;
 mod dispatch;
 pub(crate) mod info;
 pub(crate) mod listen;
+mod pause;
 pub(crate) mod pubsub;
 mod seat;
+mod tracking;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::acl::{DEFAULT_USER, Denial, Reason, Refusals, Roster, Users, Wanted};
 use self::complaints::Complaints;
+use self::pause::Pause;
 use self::pubsub::{ClientId, PubSub};
 use self::seat::Seat;
 use crate::clock::Clock;
@@ -60,6 +63,8 @@ pub(crate) struct Hall {
     pub(crate) process: info::Process,
     /// The steady clock.
     pub(crate) clock: Clock,
+    /// `CLIENT PAUSE`
+    pub(crate) pause: Pause,
     log: Log,
     driver: mpsc::Sender<Wish>,
     seats: RefCell<BTreeMap<ClientId, Rc<Seat>>>,
@@ -115,6 +120,7 @@ impl Hall {
             tally: Tally::default(),
             process,
             clock: Clock,
+            pause: Pause::default(),
             log,
             driver,
             seats: RefCell::default(),

@@ -11,6 +11,7 @@ use bartizan_wire::resp::Protocol;
 use tokio::sync::{Notify, oneshot};
 
 use super::pubsub::{ClientId, Kind};
+use super::tracking::Tracking;
 
 /// Bytes that may wait for a subscriber who does not read; beyond it the client is closed, as by
 /// Redis's default `client-output-buffer-limit pubsub`.
@@ -37,6 +38,10 @@ pub(crate) struct Seat {
     pub(crate) name: RefCell<Vec<u8>>,
     /// `CLIENT SETINFO`: library name and version.
     pub(crate) library: RefCell<(Vec<u8>, Vec<u8>)>,
+    /// `CLIENT TRACKING`, while it is on.
+    pub(crate) tracking: RefCell<Option<Tracking>>,
+    /// `CLIENT NO-EVICT`
+    pub(crate) no_evict: Cell<bool>,
     /// The last command it gave.
     pub(crate) command: Cell<&'static str>,
     /// `CLIENT REPLY`
@@ -95,6 +100,8 @@ impl Seat {
             protocol: Cell::default(),
             name: RefCell::default(),
             library: RefCell::default(),
+            tracking: RefCell::default(),
+            no_evict: Cell::new(false),
             command: Cell::new("NULL"),
             mode: Cell::new(ReplyMode::On),
             channels: RefCell::default(),

@@ -2,7 +2,8 @@
 
 use super::replies::connect;
 use crate::harness::resp::Value;
-use crate::harness::{Flavor, Fleet, NAME, Plan, eventually};
+use crate::harness::{Flavor, Fleet, NAME, PATIENCE, Plan, eventually};
+use std::time::Duration;
 
 #[test]
 fn errors_have_redis_own_words() {
@@ -214,4 +215,56 @@ fn masters_are_added_changed_reset_and_removed_while_it_runs() {
         "{}",
         sentinel.conf_text()
     );
+}
+
+#[test]
+fn a_pause_holds_clients_back_and_peers_not() {
+    if Flavor::UnderTest.is_upstream() {
+        eprintln!("skipped: upstream holds peers back too");
+        return;
+    }
+    let fleet = Fleet::start(Plan {
+        replicas: 0,
+        sentinels: vec![Flavor::UnderTest],
+        ..Plan::default()
+    });
+    let sentinel = &fleet.sentinels[0];
+    let (mut operator, mut client) = (sentinel.client(), sentinel.client());
+    client.call(&["CLIENT", "SETNAME", "paused"]).unwrap();
+
+    assert!(
+        operator
+            .call(&["CLIENT", "PAUSE", "3600000"])
+            .unwrap()
+            .is_ok()
+    );
+
+    client.send(&["CLIENT", "GETNAME"]).unwrap();
+    let port = fleet.servers[0].port.to_string();
+    let ask = [
+        "SENTINEL",
+        "IS-MASTER-DOWN-BY-ADDR",
+        "127.0.0.1",
+        &port,
+        "0",
+        "*",
+    ];
+    assert!(operator.call(&ask).unwrap().items().is_some());
+    assert_eq!(
+        operator
+            .call(&["PUBLISH", "__sentinel__:hello", "x"])
+            .unwrap(),
+        Value::Int(1)
+    );
+    assert!(
+        client
+            .set_patience(Some(Duration::from_millis(300)))
+            .is_ok()
+    );
+    assert!(client.read().is_err(), "its command is held back");
+
+    assert!(operator.call(&["CLIENT", "UNPAUSE"]).unwrap().is_ok());
+
+    client.set_patience(Some(PATIENCE)).unwrap();
+    assert_eq!(client.read().unwrap(), Value::Bulk("paused".to_owned()));
 }

@@ -15,6 +15,46 @@ pub enum Level {
     Warning,
 }
 
+/// Which lines the log holds (`loglevel`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threshold {
+    /// Those of this level and above.
+    From(Level),
+    /// None (7.2 and Valkey).
+    Nothing,
+}
+
+impl Default for Threshold {
+    fn default() -> Self {
+        Self::From(Level::Notice)
+    }
+}
+
+impl Threshold {
+    /// Every value with its word, in the order in which Redis lists them.
+    const WORDS: [(Self, &str); 5] = [
+        (Self::From(Level::Debug), "debug"),
+        (Self::From(Level::Verbose), "verbose"),
+        (Self::From(Level::Notice), "notice"),
+        (Self::From(Level::Warning), "warning"),
+        (Self::Nothing, "nothing"),
+    ];
+
+    /// The word in the file and in `SENTINEL CONFIG`.
+    pub fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(value, _)| *value == self);
+        found.map_or("notice", |(_, word)| word)
+    }
+
+    /// The value of that word, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let found = Self::WORDS
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(word));
+        found.map(|(value, _)| *value)
+    }
+}
+
 /// Something that happened, ready to be logged and published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -41,10 +41,14 @@ pub(crate) fn apply(
             monitor(masters, cx, &name, host, port, quorum)
         }
         Command::Remove { name } => remove(masters, cx, &name),
-        Command::Set { name, words } => {
+        Command::Set {
+            name,
+            words,
+            not_executable,
+        } => {
             touched.push(name.clone());
             let outcome = match masters.get_mut(&name) {
-                Some(master) => set::set(master, cx, &words),
+                Some(master) => set::set(master, cx, &words, &not_executable),
                 None => Err(Reply::NO_SUCH_MASTER),
             };
             refresh_peer_terms(masters, cx);

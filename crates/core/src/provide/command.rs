@@ -32,6 +32,9 @@ pub enum Command {
         name: MasterName,
         /// The words after the name.
         words: Vec<Arc<str>>,
+        /// Those of them that would be paths of scripts and cannot be executed. The core sees no
+        /// files: whoever hands the command in looks (see [`Command::check_scripts`]).
+        not_executable: Vec<Arc<str>>,
     },
     /// `SENTINEL RESET pattern`
     Reset {
@@ -67,6 +70,33 @@ pub enum Command {
         /// The hello.
         hello: Option<Hello>,
     },
+}
+
+impl Command {
+    /// Looks at each path of a script that `SENTINEL SET` would set, and notes those that
+    /// `is_executable` denies. Of any other command nothing is asked.
+    pub fn check_scripts(&mut self, is_executable: impl Fn(&str) -> bool) {
+        let Self::Set {
+            words,
+            not_executable,
+            ..
+        } = self
+        else {
+            return;
+        };
+        let is_script = |option: &str| {
+            ["notification-script", "client-reconfig-script"]
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(option))
+        };
+        // A value may happen to be called like an option: looked at once too often, that is all.
+        let paths = words
+            .windows(2)
+            .filter_map(|pair| pair.first().zip(pair.get(1)))
+            .filter(|(option, path)| is_script(option) && !path.is_empty())
+            .map(|(_, path)| Arc::clone(path));
+        *not_executable = paths.filter(|path| !is_executable(path)).collect();
+    }
 }
 
 /// A peer's question about a master, perhaps with a request for our vote.

@@ -435,6 +435,7 @@ fn config_get(cx: &Ctx, patterns: &[std::sync::Arc<str>]) -> Reply {
                 .map(|p| p.reveal().to_owned())
                 .unwrap_or_default(),
         ),
+        ("loglevel", options.log_threshold.word().to_owned()),
     ];
     let mut found = Fields::default();
     for pattern in patterns {

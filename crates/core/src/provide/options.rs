@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::addr::Host;
 use crate::ids::Quorum;
+use crate::notify::event::Threshold;
 use crate::rescue::RescueMode;
 use crate::time::Span;
 
@@ -145,6 +146,8 @@ pub struct GlobalOptions {
     pub announce_hostnames: bool,
     /// `SENTINEL SET` may change script paths (`deny-scripts-reconfig no`).
     pub scripts_reconfig: bool,
+    /// Which lines the log holds. Whoever writes the log starts with it too.
+    pub log_threshold: Threshold,
 }
 
 macro_rules! periods {

@@ -6,7 +6,8 @@ use crate::addr::Host;
 use crate::ctx::Ctx;
 use crate::ids::Quorum;
 use crate::model::master::{About, Master};
-use crate::notify::event::EventKind;
+use crate::notify::event::{EventKind, Threshold};
+use crate::output::Output;
 use crate::provide::change::Outcome;
 use crate::provide::options::Secret;
 use crate::provide::reply::Reply;
@@ -16,12 +17,18 @@ use crate::time::Span;
 type Words = [Arc<str>];
 
 /// Sets options of one master, pair by pair; those before an error stay set (spec §11.1).
-pub(crate) fn set(master: &mut Master, cx: &mut Ctx, words: &Words) -> Result<Outcome, Reply> {
+/// Of the paths, `not_executable` are no scripts, as the edge has found.
+pub(crate) fn set(
+    master: &mut Master,
+    cx: &mut Ctx,
+    words: &Words,
+    not_executable: &Words,
+) -> Result<Outcome, Reply> {
     let mut rest = words;
     let mut changed = false;
     let mut failure = None;
     while let Some((option, values)) = rest.split_first() {
-        match set_one(master, cx, option, values) {
+        match set_one(master, cx, option, values, not_executable) {
             Ok(used) => {
                 changed = true;
                 rest = values.get(used..).unwrap_or_default();
@@ -48,6 +55,7 @@ fn set_one(
     cx: &mut Ctx,
     option: &str,
     values: &Words,
+    not_executable: &Words,
 ) -> Result<usize, Reply> {
     let name = option.to_ascii_lowercase();
     let unknown = || {
@@ -78,10 +86,11 @@ fn set_one(
         "parallel-syncs" => options.parallel_syncs = positive()?,
         "quorum" => options.quorum = Quorum::new(positive()?).ok_or_else(invalid)?,
         "notification-script" => {
-            options.notification_script = script(cx, value)?;
+            options.notification_script = script(cx, value, not_executable, "Notification")?;
         }
         "client-reconfig-script" => {
-            options.client_reconfig_script = script(cx, value)?;
+            options.client_reconfig_script =
+                script(cx, value, not_executable, "Client reconfiguration")?;
         }
         "auth-pass" => {
             options.auth_pass = (!value.is_empty()).then(|| Secret::new(value));
@@ -103,7 +112,10 @@ fn set_one(
         }
         "rename-command" => {
             let new = values.get(1).ok_or_else(unknown)?;
-            rename(master, value, new).ok_or_else(invalid)?;
+            rename(master, value, new).ok_or_else(|| {
+                // One of the two is empty, and that one is shown.
+                Reply::error("ERR Invalid argument '' for SENTINEL SET 'rename-command'")
+            })?;
             shown = format!("{value} {new}");
             used = 2;
         }
@@ -118,12 +130,22 @@ fn set_one(
     Ok(used)
 }
 
-fn script(cx: &Ctx, path: &Arc<str>) -> Result<Option<Arc<str>>, Reply> {
+fn script(
+    cx: &Ctx,
+    path: &Arc<str>,
+    not_executable: &Words,
+    what: &str,
+) -> Result<Option<Arc<str>>, Reply> {
     if !cx.options.scripts_reconfig {
         return Err(Reply::error(
             "ERR Reconfiguration of scripts path is denied for security reasons. Check the \
              deny-scripts-reconfig configuration directive in your Sentinel configuration",
         ));
+    }
+    if not_executable.contains(path) {
+        return Err(Reply::error(format!(
+            "ERR {what} script seems non existing or non executable"
+        )));
     }
     Ok((!path.is_empty()).then(|| path.clone()))
 }
@@ -189,6 +211,9 @@ pub(crate) fn config_set(cx: &mut Ctx, words: &Words) -> Result<Outcome, Reply> 
             }
             "sentinel-user" => options.sentinel_user = text,
             "sentinel-pass" => options.sentinel_pass = text.map(|text| Secret::new(&text)),
+            "loglevel" => {
+                options.log_threshold = Threshold::from_word(value).ok_or_else(invalid)?;
+            }
             _ => {
                 return Err(Reply::error(format!(
                     "ERR Invalid argument '{option}' to SENTINEL CONFIG SET"
@@ -204,6 +229,9 @@ pub(crate) fn config_set(cx: &mut Ctx, words: &Words) -> Result<Outcome, Reply> 
     }
     let credentials_changed = options.sentinel_pass != cx.options.sentinel_pass
         || options.sentinel_user != cx.options.sentinel_user;
+    if options.log_threshold != cx.options.log_threshold {
+        cx.out.push(Output::SetLogThreshold(options.log_threshold));
+    }
     cx.options = options;
     if credentials_changed {
         let now = cx.now;

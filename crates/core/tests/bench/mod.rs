@@ -261,6 +261,7 @@ impl Bench {
         self.ask(Command::Set {
             name: name(),
             words: words.iter().map(|word| Arc::from(*word)).collect(),
+            not_executable: Vec::new(),
         })
     }
 

@@ -21,6 +21,7 @@ pub(crate) fn output(links: &BTreeMap<LinkId, (u16, LinkKind)>, output: &Output)
         Output::Call { link, what, .. } => format!("{} {}", port(link), call(what)),
         Output::Event(event) => format!("{} {}", event.kind.name(), event.payload),
         Output::Log { text, .. } => format!("log {text}"),
+        Output::SetLogThreshold(threshold) => format!("loglevel {}", threshold.word()),
         Output::Answer { request, reply: it } => format!("reply {} {}", request.get(), reply(it)),
         Output::Persist { durable, .. } => format!("persist {}", state(durable)),
         Output::Resolve { host } => format!("resolve {host}"),

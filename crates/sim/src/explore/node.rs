@@ -392,6 +392,7 @@ impl Node {
             }
             Output::Log { .. }
             | Output::Resolve { .. }
+            | Output::SetLogThreshold(_)
             | Output::RunScript { .. }
             | Output::KillScript { .. }
             // The servers of these small worlds tell nothing of their histories.

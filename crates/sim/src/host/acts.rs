@@ -174,7 +174,10 @@ impl World {
                 let node = self.host_node(h);
                 self.crash_for(node, 1000, 1);
             }
-            Output::Event(_) | Output::Log { .. } | Output::KillScript { .. } => {}
+            Output::Event(_)
+            | Output::Log { .. }
+            | Output::SetLogThreshold(_)
+            | Output::KillScript { .. } => {}
         }
     }
 

@@ -32,7 +32,7 @@ impl Upstream {
                 Err(text) => Reply::error(text),
             },
             Command::Remove { name } => self.remove(now, &name),
-            Command::Set { name, words } => self.set(&name, &words),
+            Command::Set { name, words, .. } => self.set(&name, &words),
             Command::Reset { pattern } => self.reset_matching(now, &pattern),
             Command::Failover { name } => self.force_failover(now, &name),
             Command::FlushConfig => {

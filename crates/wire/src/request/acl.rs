@@ -65,6 +65,7 @@ pub(super) fn cat(argv: &Argv) -> Parsed {
         }
         let inside = |name: &&&str| name.strip_prefix('@') == Some(&category);
         table()
+            .filter(|spec| spec.listed)
             .filter(|spec| spec.categories.iter().find(inside).is_some())
             .map(|spec| spec.name)
             .collect()

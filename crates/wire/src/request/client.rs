@@ -3,7 +3,10 @@
 use bartizan_core::provide::reply::Reply;
 
 use super::args::{integer, integer_or, is, plain, shown, syntax_error, word, words};
-use super::{ClientCall, ClientFilter, ClientType, Local, PauseMode, ReplyMode, Request, Toggle};
+use super::{
+    ClientCall, ClientFilter, ClientType, Local, PauseMode, ReplyMode, Request, Toggle,
+    TrackingCall, TrackingOption,
+};
 use crate::resp::{Argv, Frame, parse_integer};
 
 type Parsed = Result<Request, Reply>;
@@ -113,10 +116,15 @@ fn client_type(value: &[u8]) -> Result<ClientType, Reply> {
 }
 
 pub(super) fn no_evict(argv: &Argv) -> Parsed {
-    match () {
-        () if is(argv, 2, "on") => call(ClientCall::NoEvict(Toggle::On)),
-        () if is(argv, 2, "off") => call(ClientCall::NoEvict(Toggle::Off)),
-        () => Err(syntax_error()),
+    let toggle = on_or_off(word(argv, 2)).ok_or_else(syntax_error)?;
+    call(ClientCall::NoEvict(toggle))
+}
+
+fn on_or_off(word: &[u8]) -> Option<Toggle> {
+    match word.to_ascii_lowercase().as_slice() {
+        b"on" => Some(Toggle::On),
+        b"off" => Some(Toggle::Off),
+        _ => None,
     }
 }
 
@@ -135,7 +143,7 @@ pub(super) fn pause(argv: &Argv) -> Parsed {
         [mode] if mode.eq_ignore_ascii_case(b"all") => PauseMode::All,
         [mode] if mode.eq_ignore_ascii_case(b"write") => PauseMode::Write,
         [_] => return Err(Reply::error("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(syntax_error()),
+        _ => return Err(too_many(argv)),
     };
     let ms = integer_or(argv, 2, "ERR timeout is not an integer or out of range")?;
     let ms = u64::try_from(ms).map_err(|_| Reply::error("ERR timeout is negative"))?;
@@ -144,6 +152,13 @@ pub(super) fn pause(argv: &Argv) -> Parsed {
 
 pub(super) fn unpause(_: &Argv) -> Parsed {
     call(ClientCall::Unpause)
+}
+
+fn too_many(argv: &Argv) -> Reply {
+    let sub = shown(word(argv, 1), 128);
+    Reply::error(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{sub}'. Try CLIENT HELP."
+    ))
 }
 
 /// Nobody is ever blocked here.
@@ -155,44 +170,65 @@ pub(super) fn unblock(argv: &Argv) -> Parsed {
             let error = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
             return Err(Reply::error(error));
         }
-        _ => return Err(syntax_error()),
+        _ => return Err(too_many(argv)),
     }
     integer(argv, 2)?;
     Ok(Request::Answered(Frame::Integer(0)))
 }
 
-/// There are no keys, so nothing to track: accepted, and without effect.
+/// There are no keys, so that nothing is ever invalidated; the mode is kept all the same, for
+/// clients ask for it.
 pub(super) fn tracking(argv: &Argv) -> Parsed {
-    if !is(argv, 2, "on") && !is(argv, 2, "off") {
-        return Err(syntax_error());
-    }
+    let toggle = on_or_off(word(argv, 2));
+    let mut asked = TrackingCall {
+        toggle: toggle.unwrap_or(Toggle::Off),
+        redirects: Vec::new(),
+        prefixes: Vec::new(),
+        options: Vec::new(),
+    };
     let mut rest = words(argv, 3);
-    while let Some(option) = rest.first() {
-        rest = match option.to_ascii_lowercase().as_slice() {
-            b"redirect" | b"prefix" if rest.len() > 1 => rest.get(2..).unwrap_or_default(),
-            b"bcast" | b"optin" | b"optout" | b"noloop" => rest.get(1..).unwrap_or_default(),
-            _ => return Err(syntax_error()),
+    while let [option, behind @ ..] = rest {
+        rest = match (option.to_ascii_lowercase().as_slice(), behind) {
+            (b"redirect", [id, behind @ ..]) => {
+                let id = parse_integer(id)
+                    .ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))?;
+                asked.redirects.push(id);
+                behind
+            }
+            (b"prefix", [prefix, behind @ ..]) => {
+                asked.prefixes.push(prefix.clone());
+                behind
+            }
+            (flag, behind) => {
+                asked.options.push(match flag {
+                    b"bcast" => TrackingOption::Broadcast,
+                    b"optin" => TrackingOption::OptIn,
+                    b"optout" => TrackingOption::OptOut,
+                    b"noloop" => TrackingOption::NoLoop,
+                    _ => return Err(syntax_error()),
+                });
+                behind
+            }
         };
     }
-    Ok(Request::Answered(Frame::simple("OK")))
+    if toggle.is_none() {
+        return Err(syntax_error());
+    }
+    call(ClientCall::Tracking(asked))
 }
 
-pub(super) fn caching(_: &Argv) -> Parsed {
-    Err(Reply::error(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode \
-         with OPTIN or OPTOUT mode enabled",
-    ))
+pub(super) fn caching(argv: &Argv) -> Parsed {
+    match () {
+        () if is(argv, 2, "yes") => call(ClientCall::Caching(Some(Toggle::On))),
+        () if is(argv, 2, "no") => call(ClientCall::Caching(Some(Toggle::Off))),
+        () => call(ClientCall::Caching(None)),
+    }
 }
 
 pub(super) fn get_redir(_: &Argv) -> Parsed {
-    Ok(Request::Answered(Frame::Integer(-1)))
+    call(ClientCall::GetRedir)
 }
 
 pub(super) fn tracking_info(_: &Argv) -> Parsed {
-    let flags = Frame::Set(vec![Frame::bulk("off")]);
-    Ok(Request::Answered(Frame::Map(vec![
-        (Frame::bulk("flags"), flags),
-        (Frame::bulk("redirect"), Frame::Integer(-1)),
-        (Frame::bulk("prefixes"), Frame::Array(Vec::new())),
-    ])))
+    call(ClientCall::TrackingInfo)
 }

@@ -3,7 +3,7 @@
 use bartizan_core::provide::reply::Reply;
 
 use super::args::{is, syntax_error, word, words};
-use super::{Request, Spec, by_name, find, subcommands, table};
+use super::{Request, Spec, by_name, lookup, subcommands, table};
 use crate::glob;
 use crate::resp::{Argv, Frame};
 
@@ -13,8 +13,17 @@ fn answered(frame: Frame) -> Parsed {
     Ok(Request::Answered(frame))
 }
 
-fn containers_and_commands() -> impl Iterator<Item = &'static Spec> {
-    table().filter(|spec| spec.subcommand().is_none())
+fn listed() -> impl Iterator<Item = &'static Spec> {
+    table().filter(|spec| spec.listed)
+}
+
+pub(super) fn containers_and_commands() -> impl Iterator<Item = &'static Spec> {
+    listed().filter(|spec| spec.subcommand().is_none())
+}
+
+/// The row of a full name that COMMAND tells of.
+pub(super) fn listed_by_name(name: &[u8]) -> Option<&'static Spec> {
+    by_name(name).filter(|spec| spec.listed)
 }
 
 pub(super) fn count(_: &Argv) -> Parsed {
@@ -30,21 +39,10 @@ pub(super) fn info(argv: &Argv) -> Parsed {
     } else {
         names
             .iter()
-            .map(|name| by_name(name).map_or(Frame::Null, entry))
+            .map(|name| listed_by_name(name).map_or(Frame::Null, entry))
             .collect()
     };
     answered(Frame::Array(entries))
-}
-
-/// `COMMAND DOCS [name …]`; unknown names are left out.
-pub(super) fn docs(argv: &Argv) -> Parsed {
-    let names = words(argv, 2);
-    let specs: Vec<&Spec> = if names.is_empty() {
-        containers_and_commands().collect()
-    } else {
-        names.iter().filter_map(|name| by_name(name)).collect()
-    };
-    answered(Frame::Map(specs.into_iter().map(documented).collect()))
 }
 
 /// `COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN glob]`
@@ -65,16 +63,16 @@ pub(super) fn list(argv: &Argv) -> Parsed {
         5 if is(argv, 3, "pattern") => &pattern,
         _ => return Err(syntax_error()),
     };
-    let names = table()
+    let names = listed()
         .filter(|spec| fits(spec))
         .map(|spec| Frame::bulk(spec.name));
     answered(Frame::Array(names.collect()))
 }
 
-/// No command of a Sentinel has keys.
+/// No command of a Sentinel has keys, whatever is behind it.
 pub(super) fn get_keys(argv: &Argv) -> Parsed {
     let inner: Argv = words(argv, 2).to_vec();
-    Err(Reply::error(match find(&inner) {
+    Err(Reply::error(match lookup(&inner) {
         Ok(_) => "ERR The command has no key arguments",
         Err(_) => "ERR Invalid command specified",
     }))
@@ -85,7 +83,11 @@ fn entry(spec: &'static Spec) -> Frame {
     let statuses =
         |words: &[&str]| Frame::Set(words.iter().map(|word| Frame::simple(word)).collect());
     let nothing = || Frame::Set(Vec::new());
-    let subcommands: Vec<Frame> = subcommands(spec).map(entry).collect();
+    let tips = spec.tips.iter().map(|tip| Frame::bulk(tip)).collect();
+    let subcommands: Vec<Frame> = subcommands(spec)
+        .filter(|spec| spec.listed)
+        .map(entry)
+        .collect();
     Frame::Array(vec![
         Frame::bulk(spec.name),
         Frame::Integer(spec.arity.into()),
@@ -94,7 +96,7 @@ fn entry(spec: &'static Spec) -> Frame {
         Frame::Integer(0),
         Frame::Integer(0),
         statuses(spec.categories),
-        nothing(),
+        Frame::Set(tips),
         nothing(),
         if subcommands.is_empty() {
             nothing()
@@ -102,30 +104,4 @@ fn entry(spec: &'static Spec) -> Frame {
             Frame::Array(subcommands)
         },
     ])
-}
-
-fn documented(spec: &'static Spec) -> (Frame, Frame) {
-    let field = |name: &str, value: &str| (Frame::bulk(name), Frame::bulk(value));
-    let mut fields = vec![
-        field("summary", spec.summary),
-        field("since", spec.since),
-        field("group", group(spec)),
-    ];
-    let subcommands: Vec<(Frame, Frame)> = subcommands(spec).map(documented).collect();
-    if !subcommands.is_empty() {
-        fields.push((Frame::bulk("subcommands"), Frame::Map(subcommands)));
-    }
-    (Frame::bulk(spec.name), Frame::Map(fields))
-}
-
-fn group(spec: &Spec) -> &'static str {
-    let container = spec
-        .subcommand()
-        .map_or(spec.name, |(container, _)| container);
-    match container {
-        "auth" | "client" | "hello" | "ping" => "connection",
-        "psubscribe" | "publish" | "punsubscribe" | "subscribe" | "unsubscribe" => "pubsub",
-        "sentinel" => "sentinel",
-        _ => "server",
-    }
 }

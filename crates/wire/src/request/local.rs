@@ -37,6 +37,10 @@ pub enum Local {
     Unsubscribe(Vec<Vec<u8>>),
     /// `PUNSUBSCRIBE [pattern …]`; empty means all.
     PUnsubscribe(Vec<Vec<u8>>),
+    /// `QUIT`: `+OK`, then the connection is closed.
+    Quit,
+    /// `RESET`: everything that was said on this connection is taken back.
+    Reset,
     /// `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE]`: exit with 0, no reply.
     Shutdown,
 }
@@ -65,6 +69,14 @@ pub enum ClientCall {
     Kill(ClientFilter),
     /// `NO-EVICT ON|OFF`
     NoEvict(Toggle),
+    /// `TRACKING ON|OFF …`
+    Tracking(TrackingCall),
+    /// `TRACKINGINFO`
+    TrackingInfo,
+    /// `CACHING YES|NO`; `None` for any other word.
+    Caching(Option<Toggle>),
+    /// `GETREDIR`
+    GetRedir,
     /// `REPLY ON|OFF|SKIP`
     Reply(ReplyMode),
     /// `PAUSE timeout [WRITE|ALL]`
@@ -76,6 +88,32 @@ pub enum ClientCall {
     },
     /// `UNPAUSE`
     Unpause,
+}
+
+/// `CLIENT TRACKING`: words that fit together, whether or not they make sense together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackingCall {
+    /// On or off.
+    pub toggle: Toggle,
+    /// `REDIRECT id`, each of them.
+    pub redirects: Vec<i64>,
+    /// `PREFIX prefix`, each of them.
+    pub prefixes: Vec<Vec<u8>>,
+    /// `BCAST`, `OPTIN`, `OPTOUT` and `NOLOOP`.
+    pub options: Vec<TrackingOption>,
+}
+
+/// An option of `CLIENT TRACKING` without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrackingOption {
+    /// `BCAST`
+    Broadcast,
+    /// `OPTIN`
+    OptIn,
+    /// `OPTOUT`
+    OptOut,
+    /// `NOLOOP`
+    NoLoop,
 }
 
 /// What `CLIENT PAUSE` holds back.

@@ -4,12 +4,14 @@
 //! [`find`] gives the row (its [`Spec::name`] is what ACL rules speak of), then
 //! [`Spec::parse`] reads the arguments.
 //!
-//! QUIT, RESET and whatever else [`find`] does not know is unknown to a Sentinel (spec §3.1).
+//! redis-sentinel 7.0 does not know QUIT, RESET and CLIENT SETINFO. Every client library does, so
+//! they are answered; COMMAND keeps quiet about them.
 
 mod acl;
 mod args;
 mod client;
 mod describe;
+mod docs;
 mod help;
 mod local;
 mod sentinel;
@@ -18,6 +20,7 @@ mod table;
 
 pub use local::{
     AclCall, ClientCall, ClientFilter, ClientType, Local, PauseMode, ReplyMode, Toggle,
+    TrackingCall, TrackingOption,
 };
 
 use bartizan_core::provide::command::Command;
@@ -88,8 +91,10 @@ pub struct Spec {
     pub categories: &'static [&'static str],
     /// Other names of the same subcommand (those of Valkey).
     aliases: &'static [&'static str],
-    since: &'static str,
-    summary: &'static str,
+    /// What clients of a cluster may want to know, as `COMMAND INFO` tells it.
+    tips: &'static [&'static str],
+    /// Whether COMMAND tells of it.
+    listed: bool,
     parse: Parser,
 }
 

@@ -94,6 +94,7 @@ pub(super) fn set(argv: &Argv) -> Parsed {
     command(Command::Set {
         name: name(argv, 2),
         words: texts(argv, 3),
+        not_executable: Vec::new(),
     })
 }
 
@@ -125,9 +126,10 @@ pub(super) fn is_master_down(argv: &Argv) -> Parsed {
 }
 
 pub(super) fn config(argv: &Argv) -> Parsed {
-    if is(argv, 2, "get") {
+    let complete = argv.len() > 3;
+    if complete && is(argv, 2, "get") {
         query(Query::ConfigGet(texts(argv, 3)))
-    } else if is(argv, 2, "set") {
+    } else if complete && is(argv, 2, "set") {
         command(Command::ConfigSet {
             words: texts(argv, 3),
         })

@@ -128,6 +128,15 @@ pub(super) fn shutdown(argv: &Argv) -> Parsed {
     local(Local::Shutdown)
 }
 
+/// Words behind it mean nothing, as in Redis.
+pub(super) fn quit(_: &Argv) -> Parsed {
+    local(Local::Quit)
+}
+
+pub(super) fn reset(_: &Argv) -> Parsed {
+    local(Local::Reset)
+}
+
 /// A container without a subcommand never gets past its arity; `COMMAND` alone does, elsewhere.
 pub(super) fn container(_: &Argv) -> Parsed {
     Err(syntax_error())

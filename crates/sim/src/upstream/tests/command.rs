@@ -14,6 +14,7 @@ fn set(bench: &mut Bench, words: &[&str]) -> Reply {
     bench.ask(Command::Set {
         name: mymaster(),
         words,
+        not_executable: Vec::new(),
     })
 }
 
