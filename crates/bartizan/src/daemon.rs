@@ -91,6 +91,19 @@ pub(crate) fn notify_ready(supervised: Supervised) {
     }
 }
 
+/// Tells systemd's watchdog, if it has one for us, that the loop still turns; twice as often as it
+/// wants to hear. It runs on the loop's own thread, so that a loop that hangs is restarted.
+pub(crate) async fn pet_watchdog(supervised: Supervised) {
+    let wanted = matches!(supervised, Supervised::Systemd | Supervised::Auto);
+    let Some(patience) = sd_notify::watchdog_enabled().filter(|_| wanted) else {
+        return;
+    };
+    loop {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        tokio::time::sleep(patience / 2).await;
+    }
+}
+
 /// Tells systemd that we are about to end.
 pub(crate) fn notify_stopping(supervised: Supervised) {
     if matches!(supervised, Supervised::Systemd | Supervised::Auto) {

@@ -17,6 +17,9 @@ use bartizan_core::model::durable::Durable;
 
 use crate::log::Log;
 
+/// The end of the name of the copy that is there while a file is rewritten in place. Not a name
+/// that people give to copies of their own.
+const BACKUP: &str = ".bartizan-bak";
 /// Between the file's name and the random part of a temporary file beside it.
 const TEMPORARY: &str = ".bartizan-";
 /// Hex digits of the random part.
@@ -115,9 +118,9 @@ impl Writer {
             self.told_in_place = true;
             self.log.warning(format!(
                 "{} cannot be replaced by a rename (is it a bind mount?). It is rewritten in \
-                 place, after a copy is saved as {}",
+                 place, while a copy is kept as {}",
                 self.path.display(),
-                beside(&self.path, ".bak").display()
+                beside(&self.path, BACKUP).display()
             ));
         }
         self.log.notice("Sentinel new configuration saved on disk");
@@ -228,23 +231,48 @@ fn fill(file: &mut File, text: &[u8], old: Option<&fs::Metadata>) -> io::Result<
 }
 
 /// The fallback where a rename is refused. A crash in the middle can tear the file, so its old
-/// text is synced as `.bak` first.
+/// text is kept beside it until the new one is synced; [`recover`] puts it back. One that is there
+/// already is of a rewrite that failed, and is the last whole text.
 fn rewrite_in_place(path: &Path, text: &[u8]) -> io::Result<()> {
-    let backup = beside(path, ".bak");
-    let old = fs::read(path)?;
-    let mode = fs::metadata(path)?.mode() & 0o7777;
-    let mut copy = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&backup)?;
-    copy.write_all(&old)?;
-    copy.sync_all()?;
-    sync_directory(&backup)?;
+    let backup = beside(path, BACKUP);
+    if !backup.exists() {
+        let (mut copy, temporary) = create_temporary(path)?;
+        fill(
+            &mut copy,
+            &fs::read(path)?,
+            fs::metadata(path).ok().as_ref(),
+        )?;
+        fs::rename(&temporary, &backup)?;
+        sync_directory(&backup)?;
+    }
+    overwrite(path, text)?;
+    fs::remove_file(&backup)?;
+    sync_directory(&backup)
+}
+
+fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
     file.write_all(text)?;
     file.sync_all()
+}
+
+/// Takes back a rewrite in place that was cut off; whether there was one. Nothing is lost: what
+/// was being written had been promised to nobody yet.
+///
+/// # Errors
+/// When the file is torn and cannot be written.
+pub(crate) fn recover(path: &Path) -> io::Result<bool> {
+    let path = target(path);
+    let backup = beside(&path, BACKUP);
+    let old = match fs::read(&backup) {
+        Ok(old) => old,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    overwrite(&path, &old)?;
+    fs::remove_file(&backup)?;
+    sync_directory(&backup)?;
+    Ok(true)
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -326,16 +354,39 @@ mod tests {
     }
 
     #[test]
-    fn a_rewrite_in_place_keeps_a_copy_of_the_old_text() {
+    fn a_rewrite_in_place_leaves_no_copy_behind() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.conf");
         fs::write(&path, "old and longer").unwrap();
         rewrite_in_place(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(
-            fs::read(dir.path().join("s.conf.bak")).unwrap(),
-            b"old and longer"
-        );
+        assert_eq!(names(dir.path()), ["s.conf"]);
+        assert!(!recover(&path).unwrap());
+    }
+
+    #[test]
+    fn a_rewrite_in_place_that_was_cut_off_is_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        fs::write(&path, "the new te").unwrap();
+        fs::write(beside(&path, BACKUP), "the old text").unwrap();
+        assert!(recover(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"the old text");
+        assert_eq!(names(dir.path()), ["s.conf"]);
+    }
+
+    #[test]
+    fn the_last_whole_text_is_kept_when_a_rewrite_fails_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        fs::write(&path, "torn").unwrap();
+        fs::write(beside(&path, BACKUP), "whole").unwrap();
+        let backup = beside(&path, BACKUP);
+        // A directory in its place cannot be written, as a full disk cannot.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(rewrite_in_place(&path, b"new").is_err());
+        assert_eq!(fs::read(&backup).unwrap(), b"whole");
     }
 
     #[test]

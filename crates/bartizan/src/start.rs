@@ -43,6 +43,7 @@ const FEWEST_OTHER_FILES: u64 = 32;
 /// What prevented the start, ready to be shown.
 pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
     let began_in = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let recovered = recover(given)?;
     let config = config::read(given)?;
     let daemonized = daemon::is_daemon();
     if config.loaded.server.daemonize && !daemonized {
@@ -54,6 +55,12 @@ pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
     }
     let log = start_log(&config.loaded.server)?;
     greet(&log, &config);
+    if recovered {
+        log.warning(
+            "The last rewrite of the configuration file was cut off. The text before it was put \
+             back: nothing that anybody was told is lost",
+        );
+    }
     let max_clients = allow_open_files(&log, config.loaded.server.maxclients);
     disk::clean_up(&config.path);
     let supervised = config.loaded.server.supervised;
@@ -77,6 +84,20 @@ pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
     exit
+}
+
+/// Puts the file in order before it is read; whether that was needed.
+fn recover(given: &Given) -> anyhow::Result<bool> {
+    let Some(file) = given.file.as_deref() else {
+        return Ok(false);
+    };
+    disk::recover(file).map_err(|error| {
+        anyhow::anyhow!(
+            "The last rewrite of {} was cut off, and the copy beside it cannot be put back: {}",
+            file.display(),
+            disk::reason(&error)
+        )
+    })
 }
 
 /// Opens the sockets, puts everything together, and runs the loop.
@@ -110,6 +131,7 @@ async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit
         tokio::task::spawn_local(listen::accept(Rc::clone(&driver.hall), listener));
     }
     daemon::notify_ready(supervised);
+    tokio::task::spawn_local(daemon::pet_watchdog(supervised));
     Ok(driver.run(sources).await)
 }
 

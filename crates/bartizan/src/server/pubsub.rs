@@ -7,6 +7,7 @@ use bartizan_wire::resp::Protocol;
 use bartizan_wire::{glob, reply};
 
 use super::seat::Seat;
+use crate::clock::Clock;
 
 /// Channels and patterns of one client; beyond it a subscription is refused.
 pub(crate) const SUBSCRIPTIONS_PER_CLIENT: usize = 10_000;
@@ -100,6 +101,7 @@ impl PubSub {
 
 fn deliver(listeners: &BTreeMap<ClientId, Rc<Seat>>, encode: impl Fn(Protocol, &mut Vec<u8>)) {
     let mut forms: BTreeMap<Protocol, Rc<[u8]>> = BTreeMap::new();
+    let now = Clock.now();
     for seat in listeners.values() {
         let protocol = seat.protocol.get();
         let bytes = forms.entry(protocol).or_insert_with(|| {
@@ -107,6 +109,6 @@ fn deliver(listeners: &BTreeMap<ClientId, Rc<Seat>>, encode: impl Fn(Protocol, &
             encode(protocol, &mut out);
             Rc::from(out)
         });
-        seat.deliver(bytes);
+        seat.deliver(bytes, now);
     }
 }

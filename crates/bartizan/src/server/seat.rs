@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use bartizan_core::provide::reply::Reply;
-use bartizan_core::time::Mono;
+use bartizan_core::time::{Mono, Span};
 use bartizan_wire::request::ReplyMode;
 use bartizan_wire::resp::Protocol;
 use tokio::sync::{Notify, oneshot};
@@ -16,6 +16,11 @@ use super::tracking::Tracking;
 /// Bytes that may wait for a subscriber who does not read; beyond it the client is closed, as by
 /// Redis's default `client-output-buffer-limit pubsub`.
 const SUBSCRIBER_BYTES: usize = 32 << 20;
+
+/// Bytes that may wait for it no longer than [`BEHIND_FOR`], by the same default.
+const BEHIND_BYTES: usize = 8 << 20;
+/// See [`BEHIND_BYTES`].
+const BEHIND_FOR: Span = Span::secs(60);
 
 /// One connected client.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub(crate) struct Seat {
     patterns: RefCell<BTreeSet<Vec<u8>>>,
     queue: RefCell<VecDeque<Slot>>,
     queued_bytes: Cell<usize>,
+    /// Since when more waits than a subscriber may leave unread for long.
+    behind_since: Cell<Option<Mono>>,
     wake: Notify,
     killed: Cell<bool>,
 }
@@ -108,6 +115,7 @@ impl Seat {
             patterns: RefCell::default(),
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
+            behind_since: Cell::new(None),
             wake: Notify::new(),
             killed: Cell::new(false),
         }
@@ -136,8 +144,12 @@ impl Seat {
     }
 
     /// A message of somebody else's making. A client that does not read its messages is closed.
-    pub(crate) fn deliver(&self, bytes: &Rc<[u8]>) {
-        if self.queued_bytes.get().saturating_add(bytes.len()) > SUBSCRIBER_BYTES {
+    pub(crate) fn deliver(&self, bytes: &Rc<[u8]>, now: Mono) {
+        let waiting = self.queued_bytes.get().saturating_add(bytes.len());
+        let behind = (waiting > BEHIND_BYTES).then(|| self.behind_since.get().unwrap_or(now));
+        self.behind_since.set(behind);
+        let too_long = behind.is_some_and(|since| now.since(since) >= BEHIND_FOR);
+        if waiting > SUBSCRIBER_BYTES || too_long {
             self.kill();
             return;
         }
@@ -179,5 +191,35 @@ impl Seat {
     /// Whether it is to be closed at once.
     pub(crate) fn is_killed(&self) -> bool {
         self.killed.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_that_does_not_read_is_closed_at_the_hard_or_after_a_minute_at_the_soft_limit() {
+        let at = |secs: u64| Mono::from_ms(secs * 1000);
+        let megabyte: Rc<[u8]> = Rc::from(vec![0; 1 << 20]);
+        let seat = |megabytes: usize| {
+            let seat = Seat::new(1, String::new(), String::new(), at(0));
+            (0..megabytes).for_each(|_| seat.deliver(&megabyte, at(0)));
+            seat
+        };
+        assert!(!seat(32).is_killed());
+        assert!(seat(33).is_killed());
+
+        let slow = seat(9);
+        slow.deliver(&megabyte, at(59));
+        assert!(!slow.is_killed());
+        slow.deliver(&megabyte, at(60));
+        assert!(slow.is_killed());
+
+        let caught_up = seat(9);
+        while caught_up.pop().is_some() {}
+        caught_up.deliver(&megabyte, at(30));
+        (0..8).for_each(|_| caught_up.deliver(&megabyte, at(61)));
+        assert!(!caught_up.is_killed());
     }
 }

@@ -204,10 +204,10 @@ fn bind_mounted_file_is_rewritten_in_place() {
     assert_eq!(after, inode, "the mounted file itself was written");
     let told = sentinel.log().matches("is it a bind mount?").count();
     assert_eq!(told, 1, "it is told, and once is enough");
-    let backup = sentinel.conf.with_extension("conf.bak");
+    let backup = sentinel.conf.with_extension("conf.bartizan-bak");
     assert!(
-        backup.exists(),
-        "a rewrite in place keeps the last good text beside it"
+        !backup.exists(),
+        "the copy is gone when the rewrite is done"
     );
 
     fleet.sentinels[index].restart();
@@ -349,4 +349,34 @@ impl Dice {
         self.0 ^= self.0 << 17;
         self.0 % sides
     }
+}
+
+#[test]
+fn a_file_torn_by_a_crash_is_put_back_at_the_next_start_and_the_log_says_so() {
+    if Flavor::UnderTest.is_upstream() {
+        eprintln!("skipped: redis-sentinel never rewrites in place");
+        return;
+    }
+    let mut fleet = Fleet::servers_only(
+        Plan {
+            replicas: 0,
+            ..Plan::default()
+        },
+        |_| vec![],
+    );
+    let index = fleet.add_sentinel(Flavor::UnderTest);
+    let sentinel = &mut fleet.sentinels[index];
+    let id = sentinel.id();
+    eventually("the id is saved", || sentinel.conf_text().contains(&id));
+    sentinel.crash();
+    let whole = sentinel.conf_text();
+    let backup = sentinel.conf.with_extension("conf.bartizan-bak");
+    fs::write(&backup, &whole).unwrap();
+    fs::write(&sentinel.conf, &whole[..whole.len() / 3]).unwrap();
+
+    sentinel.restart();
+
+    assert_eq!(sentinel.id(), id);
+    assert!(sentinel.log().contains("was cut off"), "{}", sentinel.log());
+    assert!(!backup.exists());
 }

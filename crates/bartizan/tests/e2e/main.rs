@@ -32,6 +32,7 @@ mod manual;
 mod mixed;
 mod orphans;
 mod replies;
+mod secrets;
 mod startup;
 #[cfg(feature = "tls")]
 mod tls;

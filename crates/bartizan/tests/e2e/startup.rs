@@ -278,3 +278,30 @@ fn shutdown_command_ends_it_with_exit_code_0() {
         .expect("it ends");
     assert_eq!(status.code(), Some(0));
 }
+
+#[test]
+fn systemd_hears_that_it_is_ready_and_then_that_it_lives() {
+    if Flavor::UnderTest.is_upstream() {
+        eprintln!("skipped: redis-sentinel knows no watchdog");
+        return;
+    }
+    let mut lone = Lone::with_lines("sentinel monitor MASTER\nsupervised systemd\n");
+    let path = lone.sentinel.dir().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let notify = format!("NOTIFY_SOCKET={}", path.display());
+    let (program, conf) = (Flavor::UnderTest.program(), lone.conf());
+    lone.sentinel
+        .spawn(&["env", &notify, "WATCHDOG_USEC=200000", &program, &conf]);
+    let hear = || {
+        let mut buffer = [0; 256];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    assert!(hear().contains("READY=1"));
+    for _ in 0..3 {
+        assert!(hear().contains("WATCHDOG=1"));
+    }
+}
