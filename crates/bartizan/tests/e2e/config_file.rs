@@ -377,6 +377,6 @@ fn a_file_torn_by_a_crash_is_put_back_at_the_next_start_and_the_log_says_so() {
     sentinel.restart();
 
     assert_eq!(sentinel.id(), id);
-    assert!(sentinel.log().contains("was cut off"), "{}", sentinel.log());
+    eventually("the log says so", || sentinel.log().contains("was cut off"));
     assert!(!backup.exists());
 }
