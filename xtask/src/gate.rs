@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must pass, the same on a desk and in CI.
 
-use crate::{clients, packages, shell, sim, tidy};
+use crate::{clients, fuzz, packages, shell, sim, tidy};
 use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ Runs, in this order, and stops at the first that fails:
   end to end  the binary's tests, with real redis-servers and redis-sentinels on free ports
   clients     real client libraries through failovers, set up under target/clients
               (cargo xtask clients)
+  fuzz        every fuzz target for some seconds (cargo xtask fuzz)
 
 One end-to-end test:  cargo test -p bartizan --test e2e NAME
 Against upstream:     BARTIZAN_TEST_BINARY=redis-sentinel cargo test -p bartizan --test e2e
@@ -51,6 +52,7 @@ const STEPS: &[Step] = &[
         shell::cargo(&["test", "--package", "bartizan"], &threads)
     }),
     ("clients", clients::gate),
+    ("fuzz", fuzz::gate),
 ];
 
 pub(crate) fn run(_args: &[String]) -> Result<()> {

@@ -8,6 +8,7 @@
 mod bench;
 mod clients;
 mod demo;
+mod fuzz;
 mod gate;
 mod live;
 mod packages;
@@ -50,6 +51,12 @@ const TASKS: &[Task] = &[
         brief: "Real client libraries (redis-py, ioredis, node-redis, redis-rs, fred) through failovers",
         help: clients::HELP,
         run: clients::run,
+    },
+    Task {
+        name: "fuzz",
+        brief: "libFuzzer on everything that reads what others wrote: `[TARGET] [--seconds N]`",
+        help: fuzz::HELP,
+        run: fuzz::run,
     },
     Task {
         name: "sim",
