@@ -16,6 +16,8 @@ use bartizan_core::notify::event::{Level, Threshold};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::syslog::Syslog;
+
 /// Lines that may wait for the writer; beyond it they are counted and left out.
 const WAITING_LINES: usize = 8192;
 /// How long the end of the process waits for the last lines to be written.
@@ -46,7 +48,7 @@ pub(crate) enum TimeFormat {
 }
 
 /// Where and how lines are written.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Settings {
     /// The file; `None` for standard output.
     pub(crate) file: Option<PathBuf>,
@@ -54,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) format: Format,
     /// The layout of the time.
     pub(crate) time: TimeFormat,
+    /// The system's log, which has every line as well.
+    pub(crate) syslog: Option<Syslog>,
 }
 
 /// A handle to the log; clones write to the same place.
@@ -182,7 +186,7 @@ fn write_lines(settings: &Settings, waiting: &Receiver<Message>, lost: &AtomicU6
         let mut flushed = Vec::new();
         for message in std::iter::once(first).chain(waiting.try_iter()) {
             match message {
-                Message::Line(line) => line.render(settings, pid, &zone, &mut text),
+                Message::Line(line) => line.write(settings, pid, &zone, &mut text),
                 Message::Flush(done) => flushed.push(done),
             }
         }
@@ -195,7 +199,7 @@ fn write_lines(settings: &Settings, waiting: &Receiver<Message>, lost: &AtomicU6
                 from,
                 text: text_of_it,
             }
-            .render(settings, pid, &zone, &mut text);
+            .write(settings, pid, &zone, &mut text);
         }
         // There is nobody left to tell when the log itself cannot be written.
         let _ = emit(settings, text.as_bytes());
@@ -225,6 +229,20 @@ fn emit(settings: &Settings, text: &[u8]) -> std::io::Result<()> {
 }
 
 impl Line {
+    /// Adds it to our own log's text, and sends it to the system's.
+    fn write(&self, settings: &Settings, pid: u32, zone: &TimeZone, out: &mut String) {
+        self.render(settings, pid, zone, out);
+        if let Some(syslog) = &settings.syslog {
+            let level = match self.from {
+                Speaker::Sentinel(level) => level,
+                Speaker::SignalHandler => Level::Warning,
+            };
+            let local = self.at.to_zoned(zone.clone());
+            let time = local.strftime("%b %e %H:%M:%S").to_string();
+            syslog.send(level, &time, pid, &one_line(&self.text));
+        }
+    }
+
     fn render(&self, settings: &Settings, pid: u32, zone: &TimeZone, out: &mut String) {
         let time = self.time(settings.time, zone);
         let text = one_line(&self.text);
@@ -343,6 +361,44 @@ mod tests {
     fn a_message_cannot_forge_a_second_line() {
         let text = line(&Settings::default(), "a\n42:X forged");
         assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn the_systems_log_has_every_line_with_its_facility_and_severity() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        let facility = bartizan_conf::SyslogFacility::Local3;
+        let settings = Settings {
+            file: Some(dir.path().join("s.log")),
+            syslog: Some(Syslog::new(path, "watcher".to_owned(), facility)),
+            ..Settings::default()
+        };
+        let log = Log::start(settings, Threshold::From(Level::Notice)).unwrap();
+        log.write(Level::Debug, "hidden");
+        log.warning("+sdown master m");
+        log.notice("two\nlines");
+        let hear = || {
+            let mut buffer = [0; 256];
+            let length = socket.recv(&mut buffer).unwrap();
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        };
+        let (first, second) = (hear(), hear());
+        let pid = std::process::id();
+        // local3 is 19; a warning 4, a notice 5.
+        assert!(first.starts_with("<156>"), "{first}");
+        assert!(
+            first.ends_with(&format!(" watcher[{pid}]: +sdown master m")),
+            "{first}"
+        );
+        assert!(
+            second.starts_with("<157>") && second.ends_with("two?lines"),
+            "{second}"
+        );
+        log.flush();
     }
 
     #[test]

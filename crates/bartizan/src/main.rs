@@ -21,6 +21,7 @@ mod scripts;
 mod server;
 mod signals;
 mod start;
+mod syslog;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]

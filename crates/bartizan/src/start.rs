@@ -30,6 +30,7 @@ use crate::server::acl::{Roster, Users};
 use crate::server::info::{Process, VERSION};
 use crate::server::{Hall, listen};
 use crate::signals::Signals;
+use crate::syslog::{self, Syslog};
 use crate::tls::{self, Tls};
 
 /// Files that are open beside clients: links, the log, the configuration, scripts' pipes.
@@ -279,6 +280,10 @@ fn start_log(server: &ServerOptions) -> anyhow::Result<Log> {
             LogTimestamps::Iso8601 => TimeFormat::Iso8601,
             LogTimestamps::Milliseconds => TimeFormat::Milliseconds,
         },
+        syslog: server.syslog_enabled.then(|| {
+            let ident = server.syslog_ident.clone();
+            Syslog::new(syslog::SOCKET.into(), ident, server.syslog_facility)
+        }),
     };
     Ok(Log::start(settings, server.loglevel.threshold())?)
 }
@@ -292,9 +297,6 @@ fn greet(log: &Log, config: &Config) {
         std::process::id()
     ));
     log.notice("Configuration loaded");
-    if server.syslog_enabled {
-        log.warning("syslog-enabled is set, but logging to syslog is not built yet");
-    }
     log.notice(format!(
         "Running mode=sentinel, port={}.",
         shown_port(server)
