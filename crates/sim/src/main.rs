@@ -20,6 +20,7 @@ use bartizan_sim::world::Stats;
 
 const USAGE: &str = "\
 bartizan-sim run [--seeds A..B] [--minutes N] [--threads N] [--upstream N] [--bytes 0|1]
+                 [--upstream-first 0|1]                      redis-sentinels first, not last
                  [--all]                                     count violations instead of stopping
 bartizan-sim replay SEED|FILE [--upstream N] [--bytes 0|1] [--mutant NAME]
                                                              every line, and the trace twice
@@ -113,6 +114,7 @@ impl Args<'_> {
         plan.params.upstream = self
             .number("--upstream", plan.params.upstream)?
             .min(plan.params.sentinels);
+        plan.params.upstream_first = self.number("--upstream-first", plan.params.upstream_first)?;
         plan.params.bytes = self.number("--bytes", plan.params.bytes)?;
         Ok(plan)
     }
@@ -423,6 +425,15 @@ fn hazards(args: Args<'_>) -> Result<ExitCode, String> {
                 println!("{}\n{bad}", bad.text);
             }
             good &= fine;
+        }
+        if args.has("--all") {
+            for theirs in [1, 2] {
+                let tally = hazard.tally_led_by_theirs(theirs, variations)?;
+                println!(
+                    "   {theirs} redis-sentinels first + {} Bartizans: {tally}",
+                    3 - theirs
+                );
+            }
         }
     }
     Ok(ExitCode::from(u8::from(!good)))

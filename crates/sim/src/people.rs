@@ -78,7 +78,11 @@ impl World {
         let addr = address(h, count(params.sentinels), 0);
         let ip = addr.host.ip().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let mut host = Host::new(h, id, addr, ip, clock, disk);
-        host.ours = h as u64 + params.upstream < params.sentinels;
+        let place = h as u64;
+        host.ours = match params.upstream_first {
+            0 => place + params.upstream < params.sentinels,
+            _ => place >= params.upstream,
+        };
         host
     }
 

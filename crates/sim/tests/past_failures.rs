@@ -132,3 +132,20 @@ fn who_knows_a_replica_gets_its_turn_before_those_who_know_none() {
         ",
     );
 }
+
+/// S4 fell here once, since the check did not see that a frozen Sentinel says hello once more
+/// before it gets to the REMOVE that waited for it.
+#[test]
+fn a_frozen_sentinel_that_is_told_to_forget_a_master_may_begin_anew() {
+    holds(
+        "
+    seed 1882613985837550
+    param clients 0
+    param delay_high_us 600000
+    param faults_ms 185209
+    fault 95000 unplug 5523 1 r0
+    fault 162000 hang 51048 0 s1
+    fault 200000 remonitor 3 0 s1 s0 r2
+        ",
+    );
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bartizan_core::ids::{Epoch, MasterName};
 use bartizan_core::input::Input;
 use bartizan_core::model::durable::Durable;
+use bartizan_core::notify::event::EventKind;
 use bartizan_core::output::{Call, Output};
 use bartizan_core::provide::command::Command;
 
@@ -101,6 +102,13 @@ impl Check for Monotonic {
                 ..
             }) => {
                 self.forget(host, name);
+                Ok(())
+            }
+            // A Sentinel that was frozen may say hello once more before it gets to the command.
+            Seen::Output(Output::Event(event), _) if event.kind == EventKind::Unmonitor => {
+                if let Some(name) = &event.master {
+                    self.forget(host, name);
+                }
                 Ok(())
             }
             Seen::Output(Output::Persist { durable, .. }, _) => self.writes(host, durable),

@@ -113,11 +113,30 @@ impl Hazard {
     pub fn tally(&self, redis_sentinels: u64, variations: u64) -> Result<Tally, String> {
         let mut plan = Plan::parse(self.plan)?;
         plan.params.upstream = redis_sentinels;
+        Ok(self.tally_of(&plan, variations))
+    }
+
+    /// The same with the first Sentinels modelled redis-sentinels, so that who gets into trouble
+    /// is one of them.
+    ///
+    /// # Errors
+    /// A plan that does not parse.
+    pub fn tally_led_by_theirs(
+        &self,
+        redis_sentinels: u64,
+        variations: u64,
+    ) -> Result<Tally, String> {
+        let mut plan = Plan::parse(self.plan)?;
+        (plan.params.upstream, plan.params.upstream_first) = (redis_sentinels, 1);
+        Ok(self.tally_of(&plan, variations))
+    }
+
+    fn tally_of(&self, plan: &Plan, variations: u64) -> Tally {
         let mut tally = Tally::default();
         for seed in 0..variations {
-            tally.add(self, Story::of(&varied(&plan, seed)));
+            tally.add(self, Story::of(&varied(plan, seed)));
         }
-        Ok(tally)
+        tally
     }
 }
 
