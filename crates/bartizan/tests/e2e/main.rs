@@ -23,6 +23,7 @@ mod agreement;
 mod commands;
 mod config_file;
 mod crash;
+mod directives;
 mod discovery;
 mod failover;
 mod flood;

@@ -9,14 +9,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A sentinel that watches a port on which nobody listens; enough to start and to end.
-struct Lone {
-    sentinel: Sentinel,
+pub(crate) struct Lone {
+    pub(crate) sentinel: Sentinel,
     _dir: TempDir,
     ports: Ports,
 }
 
 impl Lone {
-    fn with_lines(lines: &str) -> Self {
+    pub(crate) fn with_lines(lines: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut ports = Ports::reserve().unwrap();
         let port = ports.take().unwrap();
@@ -44,7 +44,7 @@ impl Lone {
         (status.code(), self.sentinel.stderr() + &self.sentinel.log())
     }
 
-    fn conf(&self) -> String {
+    pub(crate) fn conf(&self) -> String {
         self.sentinel.conf.display().to_string()
     }
 }
