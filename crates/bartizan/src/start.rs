@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::Context;
@@ -24,7 +24,7 @@ use crate::log::{Format, Log, Settings, TimeFormat};
 use crate::net::link::{Dialling, Links};
 use crate::net::resolve::Resolver;
 use crate::random::random_id;
-use crate::rescue::Rescues;
+use crate::rescue::{self, Rescues};
 use crate::scripts::Scripts;
 use crate::server::acl::{Roster, Users};
 use crate::server::info::{Process, VERSION};
@@ -152,6 +152,19 @@ fn load_tls(server: &ServerOptions, log: &Log) -> Result<Option<Rc<Tls>>, Vec<St
     }
 }
 
+/// What is told of this process.
+fn process(path: &Path) -> anyhow::Result<Process> {
+    Ok(Process {
+        started: Clock.now(),
+        run_id: random_id()?,
+        config_file: path.display().to_string(),
+        executable: std::env::current_exe()
+            .unwrap_or_default()
+            .display()
+            .to_string(),
+    })
+}
+
 /// Builds the core and its surroundings. Needs the runtime.
 fn assemble(
     config: Config,
@@ -169,16 +182,14 @@ fn assemble(
     let (input_sender, inputs) = mpsc::channel(WAITING_INPUTS);
     let (wish_sender, wishes) = mpsc::channel(WAITING_WISHES);
     let signals = Signals::listen()?;
-    let process = Process {
-        started: Clock.now(),
-        run_id: random_id()?,
-        config_file: path.display().to_string(),
-        executable: std::env::current_exe()
-            .unwrap_or_default()
-            .display()
-            .to_string(),
-    };
+    let process = process(&path)?;
     let roster = Roster::default();
+    let rescues = Rescues::new(
+        rescue::store(&path, &loaded.durable.options),
+        dialling.source,
+        server.tls.clone(),
+        input_sender.clone(),
+    );
     let render = render(server.clone(), roster.clone());
     let report = reporter(input_sender.clone());
     let disk = Disk::start(path, render, log.clone(), report)?;
@@ -210,8 +221,8 @@ fn assemble(
         log,
         disk,
         resolver: Resolver::new(input_sender.clone()),
-        scripts: Scripts::new(input_sender.clone()),
-        rescues: Rescues::new(input_sender),
+        scripts: Scripts::new(input_sender),
+        rescues,
         hall: Rc::new(hall),
         after_first_write: id,
         owed: Owed::default(),

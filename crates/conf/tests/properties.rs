@@ -146,12 +146,14 @@ fn global(names: bool) -> impl Strategy<Value = GlobalOptions> {
         any::<[bool; 2]>(),
         proptest::sample::select(LogLevel::ALL).prop_map(LogLevel::threshold),
     );
-    (announce, option::of(arc()), option::of(secret())).prop_map(
-        move |(
-            (announce_ip, announce_port, flags, log_threshold),
-            sentinel_user,
-            sentinel_pass,
-        )| {
+    let rescue = (
+        option::of(arc().prop_filter("an empty directory is none", |dir| !dir.is_empty())),
+        option::of(any::<u64>()),
+    );
+    let login = (option::of(arc()), option::of(secret()));
+    (announce, login, rescue).prop_map(
+        move |(announce, (sentinel_user, sentinel_pass), (rescue_dir, rescue_max_bytes))| {
+            let (announce_ip, announce_port, flags, log_threshold) = announce;
             GlobalOptions {
                 announce_ip,
                 announce_port,
@@ -161,6 +163,8 @@ fn global(names: bool) -> impl Strategy<Value = GlobalOptions> {
                 announce_hostnames: flags[0],
                 scripts_reconfig: flags[1],
                 log_threshold,
+                rescue_dir,
+                rescue_max_bytes,
             }
         },
     )

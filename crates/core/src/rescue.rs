@@ -9,6 +9,9 @@ use crate::ids::MasterName;
 use crate::provide::options::Credentials;
 use crate::report::{Fork, History};
 
+/// The most bytes that one rescue saves where `sentinel rescue-max-bytes` says nothing.
+pub const DEFAULT_MAX_BYTES: u64 = 1 << 30;
+
 /// How a master's diverged writes are saved (`sentinel rescue <name> …`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RescueMode {

@@ -1,52 +1,130 @@
 //! Rescues of the writes that a returned master would lose (data-safety §3): a few at a time,
-//! each a task of its own.
+//! each on a thread of its own, since disks are slow and streams are long.
 
+mod carry_out;
+mod conn;
+mod keys;
+mod range;
+mod save;
+mod sheet;
+mod snapshot;
+mod store;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bartizan_conf::TlsOptions;
 use bartizan_core::ids::RescueId;
 use bartizan_core::input::Input;
-use bartizan_core::rescue::{Rescue, Rescued};
+use bartizan_core::provide::options::GlobalOptions;
+use bartizan_core::rescue::{DEFAULT_MAX_BYTES, Rescue, Rescued};
 use tokio::sync::{Semaphore, mpsc};
+
+use crate::disk::reason;
+use crate::tls::{Tls, TlsError};
+use conn::Way;
+pub(crate) use store::Store;
 
 /// Rescues at work at the same time; others wait for one to end. Each is a stream from the network
 /// to the disk, which more of them at once would not make faster.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// The rescues under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Rescues {
     room: Rc<Semaphore>,
+    surroundings: Arc<Surroundings>,
     world: mpsc::Sender<Input>,
 }
 
+/// What every rescue needs.
+#[derive(Debug)]
+struct Surroundings {
+    store: Store,
+    source: Option<IpAddr>,
+    tls: TlsOptions,
+}
+
 impl Rescues {
-    /// None yet; how each ends is told to `world`.
-    pub(crate) fn new(world: mpsc::Sender<Input>) -> Self {
+    /// None yet; connections leave from `source` and as `tls` says, files go to `store`, and how
+    /// each ends is told to `world`.
+    pub(crate) fn new(
+        store: Store,
+        source: Option<IpAddr>,
+        tls: TlsOptions,
+        world: mpsc::Sender<Input>,
+    ) -> Self {
+        let surroundings = Surroundings { store, source, tls };
         Self {
             room: Rc::new(Semaphore::new(AT_ONCE)),
+            surroundings: Arc::new(surroundings),
             world,
         }
     }
 
     /// Begins a rescue, or queues it. It always ends with one `Rescued`.
     pub(crate) fn start(&self, id: RescueId, order: Rescue) {
-        let Self { room, world } = self.clone();
+        let Self {
+            room,
+            surroundings,
+            world,
+        } = self.clone();
         tokio::task::spawn_local(async move {
             // The semaphore is never closed, so there is always a permit in the end.
             let permit = room.acquire().await;
-            let outcome = carry_out(&order);
+            let work = tokio::task::spawn_blocking(move || surroundings.carry_out(&order));
+            let outcome = work.await.unwrap_or_else(|_| failed("it was cut off"));
             drop(permit);
             let _ = world.send(Input::Rescued { id, outcome }).await;
         });
     }
 }
 
-/// The writes are not read yet; who asks is told so.
-fn carry_out(order: &Rescue) -> Rescued {
-    let why = format!("the writes of {} cannot be saved yet", order.addr);
+impl Surroundings {
+    fn carry_out(&self, order: &Rescue) -> Rescued {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let (runtime, way) = match (runtime, self.way()) {
+            (Ok(runtime), Ok(way)) => (runtime, way),
+            (Err(error), _) => return failed(&reason(&error)),
+            (_, Err(error)) => return failed(&error.to_string()),
+        };
+        runtime.block_on(carry_out::carry_out(order, &self.store, &way))
+    }
+
+    /// How links reach servers. What TLS needs cannot leave its thread, so it is read anew.
+    fn way(&self) -> Result<Way, TlsError> {
+        let tls = if self.tls.replication {
+            Tls::load(&self.tls)?.0
+        } else {
+            None
+        };
+        Ok(Way {
+            source: self.source,
+            tls: tls.filter(|tls| tls.is_for_links()),
+        })
+    }
+}
+
+fn failed(why: &str) -> Rescued {
     Rescued::Partly {
         file: None,
         why: Arc::from(why),
     }
+}
+
+/// Where rescues of the Sentinel with this configuration file go.
+pub(crate) fn store(file: &Path, options: &GlobalOptions) -> Store {
+    let dir = match &options.rescue_dir {
+        Some(dir) => std::path::absolute(dir.as_ref()).unwrap_or_else(|_| dir.as_ref().into()),
+        None => file.with_file_name("rescue"),
+    };
+    let bytes = options.rescue_max_bytes.unwrap_or(DEFAULT_MAX_BYTES);
+    Store::new(dir, (bytes > 0).then_some(bytes))
 }

@@ -29,6 +29,26 @@ pub(crate) fn strict(text: &str) -> Option<i128> {
     (clean && !text.starts_with('+')).then_some(number)
 }
 
+/// A number of bytes with a unit, in any case: `k`, `m` and `g` count in thousands, `kb`, `mb` and
+/// `gb` in 1024s, as in redis.conf.
+pub(crate) fn memory(text: &str) -> Option<u64> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let unit: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +68,27 @@ mod tests {
             assert_eq!(lenient(text), want, "{text:?}");
         }
         assert!(lenient(&"9".repeat(500)).0 > i128::from(u64::MAX));
+    }
+
+    #[test]
+    fn an_amount_of_memory_has_the_units_of_redis() {
+        let table = [
+            ("0", Some(0)),
+            ("100", Some(100)),
+            ("2k", Some(2000)),
+            ("2KB", Some(2048)),
+            ("1gb", Some(1 << 30)),
+            ("3M", Some(3_000_000)),
+            ("", None),
+            ("gb", None),
+            ("-1", None),
+            ("1tb", None),
+            ("1 gb", None),
+            ("99999999999gb", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(memory(text), want, "{text:?}");
+        }
     }
 
     #[test]

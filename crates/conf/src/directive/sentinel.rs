@@ -120,6 +120,19 @@ fn resolve_hostnames(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> 
     Ok(())
 }
 
+fn rescue_dir(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
+    let dir = args.first().filter(|dir| !dir.is_empty());
+    draft.options.rescue_dir = dir.map(|dir| Arc::from(*dir));
+    Ok(())
+}
+
+fn rescue_max_bytes(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
+    let bytes = args.first().and_then(|size| number::memory(size));
+    let fault = || Fault::at(0, "argument must be a memory value", "");
+    draft.options.rescue_max_bytes = Some(bytes.ok_or_else(fault)?);
+    Ok(())
+}
+
 fn announce_hostnames(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
     let message = "Please specify yes or no for the announce-hostnames option.";
     draft.options.announce_hostnames = flag(args, message)?;
@@ -524,6 +537,10 @@ pub(crate) const ROWS: &[Row] = rows! {
     "announce-hostnames" Globals 1..=1, "yes|no", "no", announce_hostnames,
         Scope::Kept(
             |d| one(&[&yes_no(d.options.announce_hostnames)]), |d| !d.options.announce_hostnames);
+    "rescue-dir" Globals 1..=1, "DIRECTORY", "/var/lib/redis/rescue",
+        rescue_dir, Scope::Global(|d| d.options.rescue_dir.iter().flat_map(|v| one(&[v])).collect());
+    "rescue-max-bytes" Globals 1..=1, "BYTES", "1gb", rescue_max_bytes,
+        Scope::Global(|d| d.options.rescue_max_bytes.iter().flat_map(|v| one(&[v])).collect());
     "monitor" Monitors 4..=4, "NAME HOST PORT QUORUM", "mymaster 127.0.0.1 6379 2",
         monitor, Scope::Master(|m, _| {
             let addr = &m.configuration.addr;

@@ -148,6 +148,11 @@ pub struct GlobalOptions {
     pub scripts_reconfig: bool,
     /// Which lines the log holds. Whoever writes the log starts with it too.
     pub log_threshold: Threshold,
+    /// Where rescued writes are saved; `None` for `rescue` beside the configuration file.
+    pub rescue_dir: Option<Arc<str>>,
+    /// The most bytes that one rescue saves, 0 for all; `None` for
+    /// [`crate::rescue::DEFAULT_MAX_BYTES`].
+    pub rescue_max_bytes: Option<u64>,
 }
 
 macro_rules! periods {
