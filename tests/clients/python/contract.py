@@ -18,6 +18,8 @@ class Arguments:
         if "--ca" in words:
             self.server |= {
                 "ssl": True,
+                # Servers are known by addresses that their certificates do not name.
+                "ssl_check_hostname": False,
                 "ssl_ca_certs": words["--ca"],
                 "ssl_certfile": words["--cert"],
                 "ssl_keyfile": words["--key"],

@@ -19,6 +19,7 @@
 mod harness;
 
 mod programs;
+mod tls;
 
 use harness::{Fleet, NAME, Plan};
 use programs::{ALL, Cast, Login, Protocol, Variant};
@@ -29,7 +30,7 @@ fn clients_follow_to_the_replica_that_replaces_a_killed_master() {
     let mut fleet = Fleet::start(Plan::default());
     let mut cast = Cast::start(&fleet, ALL, &Variant::default());
     fleet.servers[0].crash();
-    cast.await_followed(&fleet);
+    cast.await_followed(&fleet.servers);
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn clients_that_speak_resp3_follow_too() {
     };
     let mut cast = Cast::start(&fleet, ALL, &variant);
     fleet.servers[0].crash();
-    cast.await_followed(&fleet);
+    cast.await_followed(&fleet.servers);
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn clients_follow_when_the_master_stops_answering_without_closing_a_connection()
     let fleet = Fleet::start(Plan::default());
     let mut cast = Cast::start(&fleet, ALL, &Variant::default());
     fleet.servers[0].freeze();
-    cast.await_followed(&fleet);
+    cast.await_followed(&fleet.servers);
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn clients_follow_a_failover_that_an_operator_asked_for() {
     let mut cast = Cast::start(&fleet, ALL, &Variant::default());
     let reply = fleet.sentinels[0].call(&["SENTINEL", "FAILOVER", NAME]);
     assert!(reply.is_ok(), "{reply:?}");
-    cast.await_followed(&fleet);
+    cast.await_followed(&fleet.servers);
 }
 
 #[test]
@@ -89,5 +90,5 @@ fn clients_with_a_user_and_password_follow_on_sentinels_that_refuse_everybody_el
     };
     let mut cast = Cast::start(&fleet, ALL, &variant);
     fleet.servers[0].crash();
-    cast.await_followed(&fleet);
+    cast.await_followed(&fleet.servers);
 }

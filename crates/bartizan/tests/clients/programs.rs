@@ -1,7 +1,7 @@
 //! The programs of `tests/clients`, running beside each other.
 
 use crate::harness::process::{Orphan, Process, tail};
-use crate::harness::{Fleet, NAME, eventually};
+use crate::harness::{Fleet, NAME, Server, eventually};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -56,6 +56,12 @@ pub const ALL: &[Program] = &[
     },
 ];
 
+/// Those whose libraries bring TLS along. The libraries for Rust could, at the price of building
+/// a TLS library for each.
+pub fn with_tls() -> Vec<Program> {
+    ALL.iter().filter(|it| it.has_tls).copied().collect()
+}
+
 /// The version of RESP that a program is asked to speak.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Protocol {
@@ -76,12 +82,45 @@ pub struct Login {
 }
 
 /// How the programs of one test connect.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Variant {
     /// RESP2 or RESP3.
     pub protocol: Protocol,
     /// The user on the Sentinels' side, if there is one.
     pub login: Option<Login>,
+    /// TLS to everybody, with a certificate of the client's own.
+    pub tls: Option<Files>,
+}
+
+/// Files for TLS.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Whom to trust.
+    pub ca: String,
+    /// What to show.
+    pub cert: String,
+    /// Its key.
+    pub key: String,
+}
+
+/// Where the programs of one test play.
+pub struct Stage<'a> {
+    /// The data servers; the first one is the master.
+    pub servers: &'a [Server],
+    /// Where the Sentinels take clients.
+    pub sentinels: Vec<u16>,
+    /// A directory for the programs' output.
+    pub dir: &'a Path,
+}
+
+impl<'a> From<&'a Fleet> for Stage<'a> {
+    fn from(fleet: &'a Fleet) -> Self {
+        Self {
+            servers: &fleet.servers,
+            sentinels: fleet.sentinels.iter().map(|it| it.port).collect(),
+            dir: fleet.root(),
+        }
+    }
 }
 
 /// The running programs of one test.
@@ -98,24 +137,25 @@ struct Actor {
 impl Cast {
     /// Starts the programs and waits until each has written to the master and read from a
     /// replica.
-    pub fn start(fleet: &Fleet, programs: &[Program], variant: &Variant) -> Self {
+    pub fn start<'a>(stage: impl Into<Stage<'a>>, programs: &[Program], variant: &Variant) -> Self {
+        let stage = stage.into();
         let home = PathBuf::from(
             std::env::var_os("BARTIZAN_CLIENTS").expect("run this with: cargo xtask clients"),
         );
-        let words = arguments(fleet, variant);
-        let dir = fleet.root().join("clients");
+        let words = arguments(&stage, variant);
+        let dir = stage.dir.join("clients");
         fs::create_dir(&dir).expect("a directory");
         let start = |program: &Program| Actor::start(program, &home, &words, &dir);
         let mut cast = Self {
             actors: programs.iter().map(start).collect(),
             begin: Instant::now(),
         };
-        let master = fleet.servers[0].port;
+        let master = stage.servers[0].port;
         let said = cast.await_lines("ready");
         for (name, took, gave) in said {
             assert_eq!(took, master, "{name} writes to the master");
             assert!(
-                is_another_server(fleet, gave, master),
+                is_another_server(stage.servers, gave, master),
                 "{name} reads from a replica"
             );
         }
@@ -125,14 +165,14 @@ impl Cast {
 
     /// Waits until each program has written to another master than the first, and read that
     /// from one of its replicas; the master has to be the one that the fleet agrees on.
-    pub fn await_followed(&mut self, fleet: &Fleet) {
+    pub fn await_followed(&mut self, servers: &[Server]) {
         let said = self.await_lines("followed");
-        let old = fleet.servers[0].port;
+        let old = servers[0].port;
         let masters: Vec<u16> = said.iter().map(|(_, took, _)| *took).collect();
         for (name, took, gave) in said {
-            assert!(is_another_server(fleet, took, old), "{name} has followed");
+            assert!(is_another_server(servers, took, old), "{name} has followed");
             assert!(
-                is_another_server(fleet, gave, took),
+                is_another_server(servers, gave, took),
                 "{name} reads from a replica"
             );
         }
@@ -140,8 +180,7 @@ impl Cast {
             masters.iter().all(|master| Some(master) == masters.first()),
             "all have followed to the same master: {masters:?}"
         );
-        let new = fleet
-            .servers
+        let new = servers
             .iter()
             .find(|server| Some(&server.port) == masters.first());
         assert_eq!(new.map(|server| server.role()).as_deref(), Some("master"));
@@ -229,24 +268,27 @@ impl Actor {
     }
 }
 
-fn arguments(fleet: &Fleet, variant: &Variant) -> Vec<String> {
-    let sentinels: Vec<String> = fleet
+fn arguments(stage: &Stage<'_>, variant: &Variant) -> Vec<String> {
+    let addresses = stage
         .sentinels
         .iter()
-        .map(|it| format!("127.0.0.1:{}", it.port))
-        .collect();
+        .map(|port| format!("127.0.0.1:{port}"));
+    let sentinels: Vec<String> = addresses.collect();
     let protocol = match variant.protocol {
         Protocol::Resp2 => "2",
         Protocol::Resp3 => "3",
     };
     let mut words = vec!["--sentinels".to_owned(), sentinels.join(",")];
     words.extend(["--master", NAME, "--resp", protocol].map(str::to_owned));
+    if let Some(Files { ca, cert, key }) = &variant.tls {
+        words.extend(["--ca", ca, "--cert", cert, "--key", key].map(str::to_owned));
+    }
     if let Some(Login { user, password }) = variant.login {
         words.extend(["--user", user, "--password", password].map(str::to_owned));
     }
     words
 }
 
-fn is_another_server(fleet: &Fleet, port: u16, than: u16) -> bool {
-    port != than && fleet.servers.iter().any(|server| server.port == port)
+fn is_another_server(servers: &[Server], port: u16, than: u16) -> bool {
+    port != than && servers.iter().any(|server| server.port == port)
 }
