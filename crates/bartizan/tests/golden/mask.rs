@@ -156,7 +156,9 @@ pub fn shape(reply: &mut Reply) {
         Reply::Bulk(_, bytes) => {
             let text = String::from_utf8_lossy(bytes).into_owned();
             let hex = text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-            let text = if hex {
+            let text = if text.starts_with("# Server\r\n") {
+                names(&text)
+            } else if hex {
                 format!("<{} hex>", text.len())
             } else {
                 without_numbers(&text)
@@ -165,6 +167,14 @@ pub fn shape(reply: &mut Reply) {
         }
         Reply::List(_, items) => items.iter_mut().for_each(shape),
     }
+}
+
+/// The names in an INFO of a data server, which the two may have asked for at different moments.
+fn names(info: &str) -> String {
+    let name = |line: &str| line.split(':').next().unwrap_or(line).to_owned();
+    let steady = |name: &String| !name.starts_with("errorstat_");
+    let names: Vec<String> = info.lines().map(name).filter(steady).collect();
+    names.join("\r\n")
 }
 
 fn without_numbers(text: &str) -> String {
