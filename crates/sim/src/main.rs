@@ -19,7 +19,7 @@ use bartizan_sim::shrink::shrink;
 use bartizan_sim::world::Stats;
 
 const USAGE: &str = "\
-bartizan-sim run [--seeds A..B] [--minutes N] [--threads N] [--upstream N] [--bytes 0|1]
+bartizan-sim run [--seeds A..B] [--minutes N] [--from SEED] [--threads N] [--upstream N] [--bytes 0|1]
                  [--upstream-first 0|1]                      redis-sentinels first, not last
                  [--all]                                     count violations instead of stopping
 bartizan-sim replay SEED|FILE [--upstream N] [--bytes 0|1] [--mutant NAME]
@@ -162,8 +162,13 @@ impl Args<'_> {
 
 fn run(args: Args<'_>) -> Result<ExitCode, String> {
     let minutes = args.number("--minutes", 0)?;
-    let from = if minutes > 0 { now_as_seed() } else { 0 };
-    let (from, to) = args.range("--seeds", (from, if minutes > 0 { u64::MAX } else { 1000 }))?;
+    let from = args.number("--from", if minutes > 0 { now_as_seed() } else { 0 })?;
+    let to = if minutes > 0 {
+        u64::MAX
+    } else {
+        from.saturating_add(1000)
+    };
+    let (from, to) = args.range("--seeds", (from, to))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let threads = usize::try_from(args.number("--threads", cores)?).unwrap_or(1);
     args.adjust(Plan::from_seed(from))?;
