@@ -11,6 +11,7 @@ use crate::provide::options::{Credentials, Renames};
 use crate::provide::reply::Reply;
 use crate::report::Hello;
 use crate::rescue::Rescue;
+use crate::time::Span;
 
 /// One thing to do. Outputs are carried out in the order they are polled.
 #[derive(Clone, Debug)]
@@ -144,6 +145,13 @@ pub enum Call {
     Reconfigure(ReplicaOf),
     /// `SCRIPT KILL`
     ScriptKill,
+    /// `CLIENT PAUSE <ms> WRITE` (data-safety §2)
+    Pause {
+        /// For how long writes are held back at most.
+        span: Span,
+    },
+    /// `CLIENT UNPAUSE`
+    Unpause,
 }
 
 /// Whom a server is told to follow.

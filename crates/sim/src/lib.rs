@@ -22,6 +22,7 @@ pub mod nemesis;
 pub mod net;
 mod operator;
 pub mod params;
+pub mod pause;
 mod people;
 pub mod plan;
 pub mod rand;

@@ -74,6 +74,8 @@ pub enum Ev {
     ServerTick(usize, u32),
     /// A full resync has been transferred: server, life, attempt.
     SyncDone(usize, u32, u32),
+    /// A pause of writes may be over: server, life.
+    PauseEnds(usize, u32),
     /// A client's timer.
     ClientTick(usize),
     /// A fault of the plan begins.

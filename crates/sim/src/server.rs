@@ -10,6 +10,7 @@ use bartizan_core::report::{Info, Role};
 use bartizan_core::time::Span;
 
 use crate::net::{ConnId, Node};
+use crate::pause::Pause;
 use crate::replication::{History, ReplId};
 use crate::sched::At;
 
@@ -93,6 +94,8 @@ pub enum Word {
     Publish,
     /// SCRIPT KILL
     ScriptKill,
+    /// CLIENT
+    Client,
     /// SENTINEL, which a server does not know.
     Sentinel,
     /// All that changes roles.
@@ -108,6 +111,7 @@ impl Word {
             Call::Publish(_) => Self::Publish,
             Call::ScriptKill => Self::ScriptKill,
             Call::Ask { .. } => Self::Sentinel,
+            Call::Pause { .. } | Call::Unpause => Self::Client,
             Call::Reconfigure(_) => Self::Other,
         }
     }
@@ -172,6 +176,8 @@ pub struct Server {
     pub trouble: Trouble,
     /// Its own timer's count, for what happens every tenth second.
     pub ticks: u64,
+    /// Writes that `CLIENT PAUSE` holds back.
+    pub pause: Pause,
     /// When it last took a command that changed its role.
     pub turned: At,
 }
@@ -199,6 +205,7 @@ impl Server {
             min_replicas: 0,
             trouble: Trouble::default(),
             ticks: 0,
+            pause: Pause::default(),
             turned: At::default(),
         }
     }
@@ -310,6 +317,7 @@ impl Server {
     /// Starts again after the process ended.
     pub fn start(&mut self, now: At, run_id: RunId, data: Data, fresh: ReplId) {
         self.up = true;
+        self.pause = Pause::default();
         self.run_id = run_id;
         self.attached.clear();
         self.transfers.clear();

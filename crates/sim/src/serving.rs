@@ -31,6 +31,9 @@ impl World {
 
     /// Something arrives at a server from whoever connected to it.
     pub(crate) fn server_serves(&mut self, s: usize, conn: ConnId, from: Node, msg: Msg) {
+        let Some(msg) = self.unless_paused(s, conn, from, msg) else {
+            return;
+        };
         match msg {
             Msg::Call(call, what) => self.server_call(s, conn, call, *what),
             Msg::Bytes(bytes) => self.server_reads(s, conn, &bytes),
@@ -83,6 +86,14 @@ impl World {
                 }
                 Call::ScriptKill => {
                     server.trouble.busy_until = now;
+                    Answer::Done
+                }
+                Call::Pause { span } => {
+                    self.pause_writes(s, span);
+                    Answer::Done
+                }
+                Call::Unpause => {
+                    self.unpause_writes(s);
                     Answer::Done
                 }
                 Call::Ask { .. } => Answer::Unexpected,

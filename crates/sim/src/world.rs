@@ -213,6 +213,7 @@ impl World {
             Ev::Restart(node, life) => self.restart(node, life),
             Ev::ServerTick(s, life) => self.server_tick(s, life),
             Ev::SyncDone(s, life, transfer) => self.server_transferred(s, life, transfer),
+            Ev::PauseEnds(s, life) => self.pause_ends(s, life),
             Ev::ClientTick(c) => self.client_tick(c),
             Ev::Fault(i) => self.fault_begins(i),
             Ev::FaultEnd(i) => self.fault_ends(i),

@@ -111,6 +111,15 @@ pub fn encode_call(call: &Call, renames: &Renames, out: &mut Vec<u8>) -> Expecte
                 kind: AnswerKind::Transaction,
             };
         }
+        Call::Pause { span } => {
+            let ms = span.as_ms().to_string();
+            send(&["CLIENT", "PAUSE", &ms, "WRITE"]);
+            AnswerKind::Ok
+        }
+        Call::Unpause => {
+            send(&["CLIENT", "UNPAUSE"]);
+            AnswerKind::Ok
+        }
         Call::ScriptKill => {
             send(&["SCRIPT", "KILL"]);
             AnswerKind::Ok

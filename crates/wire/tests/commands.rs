@@ -10,8 +10,9 @@ mod support;
 
 use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{Epoch, MasterName, RunId};
-use bartizan_core::provide::command::{Ask, Command};
+use bartizan_core::provide::command::{Ask, Command, Wish};
 use bartizan_core::provide::query::Query;
+use bartizan_core::time::Span;
 use bartizan_wire::request::{Request, find};
 
 use support::{argv, parse, parse_words};
@@ -160,6 +161,31 @@ fn questions_reach_the_core_under_each_of_their_names() {
 fn commands_reach_the_core() {
     let name = || MasterName::new("m1");
     command("sentinel failover m1", Command::Failover { name: name() });
+    command(
+        "sentinel failover m1 coordinated",
+        Command::Switchover {
+            name: name(),
+            wish: Wish::default(),
+        },
+    );
+    command(
+        "SENTINEL FAILOVER m1 COORDINATED TIMEOUT 300 DRYRUN TO 10.0.0.2 6380",
+        Command::Switchover {
+            name: name(),
+            wish: Wish {
+                to: Host::parse("10.0.0.2").map(|host| Addr::new(host, 6380)),
+                timeout: Some(Span::ms(300)),
+                dry_run: true,
+            },
+        },
+    );
+    command(
+        "sentinel drain m1",
+        Command::Drain {
+            name: name(),
+            server: None,
+        },
+    );
     command("sentinel remove m1", Command::Remove { name: name() });
     command(
         "sentinel reset m*",

@@ -72,7 +72,10 @@ impl Master {
         let settled = match &self.failover {
             Failover::Idle => true,
             Failover::Reconfiguring(reconf) => reconf.is_announced(),
-            Failover::Standing(_) | Failover::Selecting(_) | Failover::Promoting(_) => false,
+            Failover::Standing(_)
+            | Failover::Selecting(_)
+            | Failover::Handover(_)
+            | Failover::Promoting(_) => false,
         };
         let sane = self.primary().is_some_and(|master| {
             master.role == Role::Master

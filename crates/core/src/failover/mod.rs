@@ -1,6 +1,7 @@
 //! What we do: stand for election, promote a replica, re-point the others (spec §9, §10).
 
 pub(crate) mod election;
+pub(crate) mod handover;
 pub(crate) mod heal;
 pub(crate) mod promote;
 pub(crate) mod prospect;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::addr::Addr;
 use crate::ctx::Ctx;
+use crate::failover::handover::Handover;
 use crate::failover::reconf::Reconfiguring;
 use crate::ids::Epoch;
 use crate::model::master::Master;
@@ -27,6 +29,9 @@ pub(crate) enum Failover {
     Standing(Standing),
     /// We are elected and look for a replica.
     Selecting(Mandate),
+    /// An operator's failover of a master that is well: its writes are held back until the chosen
+    /// replica has all of them.
+    Handover(Handover),
     /// A replica was chosen: it is told, or about to be told, to be master.
     Promoting(Promoting),
     /// It is master; peers, clients and the other replicas are told.
@@ -86,6 +91,7 @@ impl Failover {
             Self::Idle => "none",
             Self::Standing(_) => "wait_start",
             Self::Selecting(_) => "select_slave",
+            Self::Handover(_) => "pause_writes",
             Self::Promoting(Promoting {
                 told_once: false, ..
             }) => "send_slaveof_noone",
@@ -107,6 +113,7 @@ impl Failover {
         match self {
             Self::Standing(standing) => matches!(standing.cause, Cause::Operator),
             Self::Selecting(mandate) => matches!(mandate.cause, Cause::Operator),
+            Self::Handover(_) => true,
             Self::Promoting(promoting) => matches!(promoting.mandate.cause, Cause::Operator),
             Self::Idle | Self::Reconfiguring(_) => false,
         }
@@ -116,7 +123,11 @@ impl Failover {
     pub(crate) const fn promoted(&self) -> Option<&Addr> {
         match self {
             Self::Promoting(promoting) => Some(&promoting.replica),
-            Self::Idle | Self::Standing(_) | Self::Selecting(_) | Self::Reconfiguring(_) => None,
+            Self::Idle
+            | Self::Standing(_)
+            | Self::Selecting(_)
+            | Self::Handover(_)
+            | Self::Reconfiguring(_) => None,
         }
     }
 }
@@ -135,6 +146,7 @@ impl Master {
                 Failover::Idle => self.consider_standing(cx),
                 Failover::Standing(_) => self.count_votes(cx),
                 Failover::Selecting(_) => self.select_replica(cx),
+                Failover::Handover(_) => self.hand_over(cx),
                 Failover::Promoting(_) => self.promote(cx),
                 Failover::Reconfiguring(_) => self.reconfigure(cx),
             }
@@ -155,6 +167,7 @@ impl Master {
                 .asking
                 .then(|| standing.since + self.round_length(cx)),
             Failover::Selecting(mandate) => Some(mandate.since + select::PATIENCE),
+            Failover::Handover(handover) => Some(self.handover_due(cx, handover)),
             Failover::Promoting(promoting) => {
                 Some(promoting.since + self.options.failover_timeout + Span::TICK)
             }

@@ -34,13 +34,19 @@ impl Master {
         if choice.is_open && cx.now.since(mandate.since) < select::PATIENCE {
             return;
         }
-        let Some(replica) = choice.best else {
+        let wanted = self.order.as_ref().and_then(|order| order.to.clone());
+        let wanted = wanted.filter(|addr| self.is_fit(cx, addr)).or(choice.best);
+        let Some(replica) = wanted else {
             self.tell(cx, EventKind::AbortNoGoodSlave, About::Master);
             self.failover = Failover::Idle;
             self.pause_for_replicas(cx);
             return;
         };
-        self.tell(cx, EventKind::SelectedSlave, About::Replica(&replica));
+        self.on_replica_chosen(cx, mandate, replica);
+    }
+
+    /// From here on the chosen replica may be a master.
+    pub(crate) fn begin_promotion(&mut self, cx: &mut Ctx, mandate: Mandate, replica: Addr) {
         self.tell(cx, EventKind::SendSlaveofNoone, About::Replica(&replica));
         self.failover = Failover::Promoting(Promoting {
             mandate,
@@ -86,6 +92,7 @@ impl Master {
             Failover::Idle | Failover::Reconfiguring(_) => return,
             Failover::Standing(_) => return self.lose_round(cx),
             Failover::Selecting(_) => self.tell(cx, EventKind::AbortNoGoodSlave, About::Master),
+            Failover::Handover(_) => self.tell(cx, EventKind::AbortNotInSync, About::Master),
             Failover::Promoting(_) => self.tell(cx, EventKind::AbortSlaveTimeout, About::Master),
         }
         self.failover = Failover::Idle;
@@ -137,6 +144,7 @@ impl Master {
                 Failover::Idle
                 | Failover::Standing(_)
                 | Failover::Selecting(_)
+                | Failover::Handover(_)
                 | Failover::Promoting(_)
                 | Failover::Reconfiguring(_),
                 _,

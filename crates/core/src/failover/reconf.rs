@@ -83,10 +83,12 @@ impl Master {
         };
         if let Announced::Waiting(acks) = &reconf.announced {
             if acks.len() + 1 < self.voters() / 2 + 1 && self.odown.is_none() {
+                self.retire_former(cx);
                 return;
             }
             self.announce(cx);
         }
+        self.retire_former(cx);
         self.expire_sent(cx);
         self.move_replicas(cx);
         self.consider_end(cx);
@@ -95,7 +97,7 @@ impl Master {
     /// When time alone has an effect.
     pub(crate) fn reconf_due(&self, cx: &Ctx, reconf: &Reconfiguring) -> Option<Mono> {
         if !reconf.is_announced() {
-            return None;
+            return self.retire_due();
         }
         let end = reconf.since + self.options.failover_timeout + Span::TICK;
         let sent = reconf
@@ -118,6 +120,7 @@ impl Master {
         let to = self.configuration.addr.clone();
         self.run_reconfig_script(cx, "leader", &former, &to);
         self.tell_switch(cx, &former);
+        self.fulfil_order(cx);
     }
 
     /// A replica says whom it follows.

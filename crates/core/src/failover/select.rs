@@ -53,6 +53,12 @@ impl Master {
         Choice { best, is_open }
     }
 
+    /// Whether the server at this address is a replica that can be promoted.
+    pub(crate) fn is_fit(&self, cx: &Ctx, addr: &Addr) -> bool {
+        let server = self.servers.get(addr).filter(|_| !self.is_master(addr));
+        server.is_some_and(|server| self.fitness(cx, server).is_ok())
+    }
+
     /// Whether a replica can be promoted, and if not, why.
     pub(crate) fn fitness(&self, cx: &Ctx, server: &Server) -> Result<(), Unfit> {
         let facts = &server.replication;

@@ -88,6 +88,7 @@ impl Master {
         match &self.failover {
             Failover::Idle | Failover::Standing(_) => false,
             Failover::Selecting(mandate) => cx.now.since(mandate.since) < LEADERS_GRACE,
+            Failover::Handover(handover) => cx.now.since(handover.mandate.since) < LEADERS_GRACE,
             Failover::Promoting(promoting) => cx.now.since(promoting.since) < LEADERS_GRACE,
             Failover::Reconfiguring(reconf) => {
                 !reconf.is_announced() && cx.now.since(reconf.since) < LEADERS_GRACE

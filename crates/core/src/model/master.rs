@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::addr::Addr;
 use crate::ctx::{Ctx, Notice};
 use crate::failover::Failover;
+use crate::failover::handover::{Order, WritePause};
 use crate::failover::prospect::Prospect;
 use crate::ids::{Epoch, MasterName, RunId};
 use crate::model::configuration::Configuration;
@@ -37,6 +38,10 @@ pub(crate) struct Master {
     pub(crate) vote: Vote,
     pub(crate) failover: Failover,
     pub(crate) prospect: Prospect,
+    /// What an operator asked for with the failover under way.
+    pub(crate) order: Option<Order>,
+    /// Writes that are held back for it.
+    pub(crate) write_pause: Option<WritePause>,
     /// A newer configuration on its way to the disk; takes effect when it is there.
     pub(crate) adopting: Option<Adoption>,
     /// Who to tell about the present configuration before clients are told.
@@ -92,6 +97,8 @@ impl Master {
             },
             failover: Failover::Idle,
             prospect: Prospect::default(),
+            order: None,
+            write_pause: None,
             adopting: None,
             former: None,
         };
@@ -279,6 +286,8 @@ impl Master {
         if cx.tilt.is_none() || cx.is_mutant(Mutant::ActInTilt) {
             self.judge(cx);
             self.pursue(cx);
+            self.release_writes(cx);
+            self.close_order(cx);
             self.heal(cx);
             self.ask(cx);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::addr::Addr;
 use crate::ids::{MasterName, RunId};
 use crate::monitor::link::{Link, Owner, Subscription};
-use crate::report::Role;
+use crate::report::{History, Role};
 use crate::time::{Mono, Span};
 
 /// A server of the group.
@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) link: Link,
     pub(crate) run_id: Option<RunId>,
     pub(crate) info: Option<Cached>,
+    /// Where it stands in the history of writes, by its last INFO.
+    pub(crate) history: Option<History>,
     /// Our last INFO; `None` when one is owed at once.
     pub(crate) info_asked_at: Option<Mono>,
     /// Our last hello; `None` when one is owed at once.
@@ -78,6 +80,7 @@ impl Server {
             link: Link::new(owner, addr.clone(), Subscription::Hellos, now),
             run_id: None,
             info: None,
+            history: None,
             info_asked_at: None,
             told_at: None,
             role,

@@ -22,12 +22,14 @@ impl Master {
             self.find_replicas(cx, &info.replicas);
         }
         if let Some(server) = self.servers.get_mut(addr) {
+            server.history = info.history;
             server.info = Some(Cached {
                 at: cx.now,
                 text: info.raw.clone(),
             });
         }
         if cx.tilt.is_none() {
+            self.on_offset_seen(addr, info);
             self.on_role_seen(cx, addr, info);
         }
     }

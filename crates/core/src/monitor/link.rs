@@ -44,6 +44,8 @@ pub(crate) enum Pending {
     },
     Reconfigure,
     ScriptKill,
+    Pause,
+    Unpause,
 }
 
 /// What a link needs to know each time it is looked after.

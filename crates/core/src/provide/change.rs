@@ -2,6 +2,7 @@
 
 use crate::addr::{Addr, Host};
 use crate::ctx::{CrashPlan, Ctx};
+use crate::failover::handover::Order;
 use crate::failover::{Cause, Failover};
 use crate::glob;
 use crate::ids::{Epoch, MasterName, Quorum, RequestId};
@@ -15,7 +16,7 @@ use crate::output::Output;
 use crate::provide::command::Command;
 use crate::provide::options::MasterOptions;
 use crate::provide::reply::Reply;
-use crate::provide::set;
+use crate::provide::{set, switchover};
 
 /// What a failed write makes of an `+OK` (spec §2.5). The change is in force all the same.
 const NOT_SAVED: Reply = Reply::Error(std::borrow::Cow::Borrowed(
@@ -67,6 +68,20 @@ pub(crate) fn apply(
                 None => Err(Reply::NO_SUCH_MASTER),
             }
         }
+        Command::Switchover { name, wish } => {
+            touched.push(name.clone());
+            match masters.get_mut(&name) {
+                Some(master) => switchover::order(master, cx, request, &wish),
+                None => Err(Reply::NO_SUCH_MASTER),
+            }
+        }
+        Command::Drain { name, server } => {
+            touched.push(name.clone());
+            match masters.get_mut(&name) {
+                Some(master) => switchover::drain(master, cx, request, server.as_ref()),
+                None => Err(Reply::NO_SUCH_MASTER),
+            }
+        }
         Command::FlushConfig => {
             cx.gate.touch();
             Ok(Outcome::Saved(Reply::OK))
@@ -88,6 +103,8 @@ pub(crate) enum Outcome {
     Done(Reply),
     /// Answered when it is on disk.
     Saved(Reply),
+    /// Answered by what it began.
+    Later,
 }
 
 fn answer(cx: &mut Ctx, request: RequestId, outcome: Result<Outcome, Reply>) {
@@ -99,6 +116,7 @@ fn answer(cx: &mut Ctx, request: RequestId, outcome: Result<Outcome, Reply>) {
                 withheld: NOT_SAVED,
             });
         }
+        Ok(Outcome::Later) => {}
         Ok(Outcome::Done(reply)) | Err(reply) => cx.out.push(Output::Answer { request, reply }),
     }
 }
@@ -188,6 +206,7 @@ fn force_failover(master: &mut Master, cx: &mut Ctx) -> Result<Outcome, Reply> {
         Level::Notice,
         format!("Executing user requested FAILOVER of '{}'", master.name),
     );
+    master.order = Some(Order::plain());
     master.stand(cx, Cause::Operator);
     Ok(Outcome::Done(Reply::OK))
 }

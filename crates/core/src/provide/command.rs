@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::addr::{Addr, Host};
 use crate::ids::{Epoch, MasterName, RunId};
 use crate::report::Hello;
+use crate::time::Span;
 
 /// A request that may change state. Arity and number formats were checked at the edge; what a
 /// value means is decided here.
@@ -45,6 +46,20 @@ pub enum Command {
     Failover {
         /// Which master.
         name: MasterName,
+    },
+    /// `SENTINEL FAILOVER name COORDINATED …`: without loss or not at all.
+    Switchover {
+        /// Which master.
+        name: MasterName,
+        /// What else was said.
+        wish: Wish,
+    },
+    /// `SENTINEL DRAIN name [host port]`: makes sure that a server can be stopped.
+    Drain {
+        /// Which master.
+        name: MasterName,
+        /// Which server; `None` for those on this Sentinel's host.
+        server: Option<Addr>,
     },
     /// `SENTINEL FLUSHCONFIG`
     FlushConfig,
@@ -97,6 +112,17 @@ impl Command {
             .map(|(_, path)| Arc::clone(path));
         *not_executable = paths.filter(|path| !is_executable(path)).collect();
     }
+}
+
+/// How a switchover is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// `TO host port`: the next master; `None` for the best replica.
+    pub to: Option<Addr>,
+    /// `TIMEOUT ms`: how long it may take until the promotion.
+    pub timeout: Option<Span>,
+    /// `DRYRUN`: only say what would be done.
+    pub dry_run: bool,
 }
 
 /// A peer's question about a master, perhaps with a request for our vote.

@@ -7,3 +7,4 @@ pub mod options;
 pub mod query;
 pub mod reply;
 pub(crate) mod set;
+pub(crate) mod switchover;

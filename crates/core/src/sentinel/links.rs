@@ -140,6 +140,11 @@ impl Sentinel {
                             master.on_info(&mut self.cx, &addr, &info);
                         }
                     }
+                    (Pending::Pause, answer) => {
+                        if let Some(master) = self.masters.get_mut(&name) {
+                            master.on_pause_answer(&mut self.cx, &answer);
+                        }
+                    }
                     _ => {}
                 }
                 self.step_master(&name);
@@ -241,7 +246,11 @@ impl Sentinel {
                 }
                 self.step_master(&name);
             }
-            Pending::Info | Pending::Reconfigure | Pending::ScriptKill => {}
+            Pending::Info
+            | Pending::Reconfigure
+            | Pending::ScriptKill
+            | Pending::Pause
+            | Pending::Unpause => {}
         }
     }
 

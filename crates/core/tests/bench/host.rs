@@ -46,6 +46,10 @@ pub(crate) struct Host {
     pub(crate) listens: bool,
     pub(crate) says_down: bool,
     pub(crate) vote: Vote,
+    /// Its answer to CLIENT PAUSE.
+    pub(crate) pause: Answer,
+    /// Bytes of writes that come in just before the pause.
+    pub(crate) last_writes: u64,
 }
 
 impl Host {
@@ -62,6 +66,8 @@ impl Host {
             listens: true,
             says_down: false,
             vote: Vote::Grants,
+            pause: Answer::Done,
+            last_writes: 0,
         }
     }
 
@@ -129,6 +135,13 @@ impl Host {
                 Answer::Done
             }
             Call::ScriptKill => Answer::Done,
+            Call::Pause { .. } => {
+                if let Some(history) = &mut self.info.history {
+                    history.offset += self.last_writes;
+                }
+                self.pause.clone()
+            }
+            Call::Unpause => Answer::Done,
         }
     }
 

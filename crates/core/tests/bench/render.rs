@@ -53,6 +53,8 @@ fn call(call: &Call) -> String {
             candidate: Some(candidate),
         } => format!("ASK {addr} e{epoch} vote for {candidate}"),
         Call::Ask { addr, epoch, .. } => format!("ASK {addr} e{epoch}"),
+        Call::Pause { span } => format!("CLIENT PAUSE {} WRITE", span.as_ms()),
+        Call::Unpause => "CLIENT UNPAUSE".to_owned(),
         Call::Reconfigure(ReplicaOf::NoOne) => "SLAVEOF NO ONE".to_owned(),
         Call::Reconfigure(ReplicaOf::Master(addr)) => {
             format!("SLAVEOF {} {}", addr.host, addr.port)

@@ -137,7 +137,12 @@ impl Checks {
                 assert!(!is_new || self.settled.contains(&told), "{told:?}");
                 assert!(hello.current_epoch <= self.synced.max(to.epoch));
             }
-            Call::Ping | Call::Info | Call::Reconfigure(_) | Call::ScriptKill => {}
+            Call::Ping
+            | Call::Info
+            | Call::Reconfigure(_)
+            | Call::ScriptKill
+            | Call::Pause { .. }
+            | Call::Unpause => {}
         }
     }
 

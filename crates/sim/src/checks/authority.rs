@@ -253,7 +253,12 @@ impl Check for Authority {
                     }
                 }
                 Call::Reconfigure(to) => return self.reconfigures(groups, scene, to, target),
-                Call::Ping | Call::Info | Call::Publish(_) | Call::ScriptKill => {}
+                Call::Ping
+                | Call::Info
+                | Call::Publish(_)
+                | Call::ScriptKill
+                | Call::Pause { .. }
+                | Call::Unpause => {}
             },
             Seen::Output(Output::Event(event), _) => {
                 if let Some(group) = Self::group_of_event(groups, event.master.as_ref()) {

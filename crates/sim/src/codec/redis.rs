@@ -147,6 +147,14 @@ impl World {
                 let words = [Frame::bulk("subscribe"), Frame::bulk(CHANNEL)];
                 Frame::Array(words.into_iter().chain([Frame::Integer(1)]).collect())
             }
+            ["CLIENT", "PAUSE", ms, "WRITE"] => {
+                self.pause_writes(s, Span::ms(ms.parse().unwrap_or(0)));
+                status("OK")
+            }
+            ["CLIENT", "UNPAUSE"] => {
+                self.unpause_writes(s);
+                status("OK")
+            }
             ["SLAVEOF", "NO", "ONE"] => {
                 self.reconfigure(s, &ReplicaOf::NoOne, Some(conn));
                 status("OK")

@@ -204,7 +204,7 @@ impl Watch {
                     effects.push(Effect::Broken(broken("S5", self.me, &text)));
                 }
             }
-            Call::Ping | Call::Info | Call::ScriptKill => {}
+            Call::Ping | Call::Info | Call::ScriptKill | Call::Pause { .. } | Call::Unpause => {}
         }
     }
 

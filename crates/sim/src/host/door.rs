@@ -37,7 +37,11 @@ impl World {
                     };
                     self.ask(h, Command::Ask(ask), Some((conn, call)));
                 }
-                Call::Info | Call::Reconfigure(_) | Call::ScriptKill => {
+                Call::Info
+                | Call::Reconfigure(_)
+                | Call::ScriptKill
+                | Call::Pause { .. }
+                | Call::Unpause => {
                     let answer = Answer::Error(Arc::from("ERR unknown command"));
                     self.queue_reply(h, conn, call, answered(call, answer));
                 }

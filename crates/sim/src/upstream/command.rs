@@ -48,9 +48,10 @@ impl Upstream {
                 }
                 Reply::Integer(1)
             }
-            Command::ConfigSet { .. } | Command::SimulateFailure { .. } => {
-                Reply::error("ERR not part of the model")
-            }
+            Command::ConfigSet { .. }
+            | Command::SimulateFailure { .. }
+            | Command::Switchover { .. }
+            | Command::Drain { .. } => Reply::error("ERR not part of the model"),
         };
         self.out.push_back(Output::Answer { request, reply });
         if let Some(name) = added {

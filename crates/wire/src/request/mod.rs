@@ -16,6 +16,7 @@ mod help;
 mod local;
 mod sentinel;
 mod server;
+mod switchover;
 mod table;
 
 pub use local::{

@@ -62,12 +62,6 @@ pub(super) fn pending_scripts(_: &Argv) -> Parsed {
     query(Query::PendingScripts)
 }
 
-pub(super) fn failover(argv: &Argv) -> Parsed {
-    command(Command::Failover {
-        name: name(argv, 2),
-    })
-}
-
 pub(super) fn remove(argv: &Argv) -> Parsed {
     command(Command::Remove {
         name: name(argv, 2),

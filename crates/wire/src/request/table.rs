@@ -1,6 +1,6 @@
 //! The command table: one row a command, which drives look-up, arity, ACL categories, COMMAND.
 
-use super::{Parser, Spec, acl, client, describe, docs, help, sentinel, server};
+use super::{Parser, Spec, acl, client, describe, docs, help, sentinel, server, switchover};
 
 /// What many commands have in common.
 struct Class {
@@ -191,7 +191,8 @@ pub(super) static TABLE: &[Spec] = &[
     row("sentinel|ckquorum", 3, &SENTINEL, sentinel::ckquorum),
     row("sentinel|config", -3, &SENTINEL, sentinel::config),
     row("sentinel|debug", -2, &SENTINEL, sentinel::debug),
-    row("sentinel|failover", 3, &SENTINEL, sentinel::failover),
+    row("sentinel|drain", -3, &SENTINEL, switchover::drain).unlisted(),
+    row("sentinel|failover", -3, &SENTINEL, switchover::failover),
     row("sentinel|flushconfig", 2, &SENTINEL, sentinel::flush_config),
     row("sentinel|get-master-addr-by-name", 3, &SENTINEL, sentinel::master_addr)
         .also(&["get-primary-addr-by-name"]),

@@ -51,6 +51,8 @@ impl Fake {
             Call::Ping => Answer::Pong,
             Call::Info => Answer::Info(Box::new(self.info.clone())),
             Call::Publish(_) | Call::ScriptKill => Answer::Done,
+            // Nobody here asks for it: redis-sentinel does not hold writes back.
+            Call::Pause { .. } | Call::Unpause => Answer::Unexpected,
             Call::Ask {
                 epoch, candidate, ..
             } => {
