@@ -180,6 +180,21 @@ fn writes_go_on_when_the_replica_is_lost_during_the_pause() {
 }
 
 #[test]
+fn no_hello_goes_to_a_master_whose_writes_are_held_back_or_that_knows_nothing_of_the_switch() {
+    let mut bench = group(&[R1]);
+    bench.host(MASTER).obeys = false;
+    let mut said = bench.ask(Command::Failover { name: name() });
+    said.extend(bench.until(SWITCH, 3000));
+    said.extend(bench.advance(5000));
+    let begin = said
+        .iter()
+        .position(|line| line.contains("CLIENT PAUSE"))
+        .unwrap();
+    let hellos = steps(&said[begin..], &["6379 HELLO"]);
+    assert!(hellos.is_empty(), "{hellos:?}");
+}
+
+#[test]
 fn offsets_of_another_history_are_not_compared() {
     let mut bench = group(&[R1]);
     tell_offset(&mut bench, R1, 900_000);

@@ -47,6 +47,8 @@ pub const SENT_TO_SERVERS: &[&str] = &[
     "slaveof",
     "config|rewrite",
     "script|kill",
+    "client|pause",
+    "client|unpause",
 ];
 
 /// The same for other Sentinels.

@@ -9,6 +9,7 @@ use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{CallId, Epoch};
 use bartizan_core::output::{Call, Greeting, LinkKind, ReplicaOf};
 use bartizan_core::provide::options::Renames;
+use bartizan_core::time::Span;
 use bartizan_wire::answer::CommandLink;
 use bartizan_wire::call::{SENT_TO_PEERS, SENT_TO_SERVERS, encode_greeting};
 use bartizan_wire::hello;
@@ -69,6 +70,10 @@ fn the_lists_of_what_is_sent_are_complete_and_have_nothing_more() {
         Call::Reconfigure(ReplicaOf::NoOne),
         Call::Reconfigure(ReplicaOf::Master(addr())),
         Call::ScriptKill,
+        Call::Pause {
+            span: Span::ms(100),
+        },
+        Call::Unpause,
     ]);
     to_servers.extend(greeting(LinkKind::PubSub));
     assert_eq!(to_servers, list(SENT_TO_SERVERS));

@@ -35,5 +35,6 @@ mod orphans;
 mod replies;
 mod secrets;
 mod startup;
+mod switchover;
 #[cfg(feature = "tls")]
 mod tls;

@@ -96,7 +96,7 @@ impl Master {
     /// promoted at once.
     pub(crate) fn on_replica_chosen(&mut self, cx: &mut Ctx, mandate: Mandate, replica: Addr) {
         self.tell(cx, EventKind::SelectedSlave, About::Replica(&replica));
-        if mandate.cause == Cause::Operator && self.can_hand_over() {
+        if mandate.cause == Cause::Operator && self.can_hand_over(cx) {
             self.owe_offsets(&replica);
             self.failover = Failover::Handover(Handover::new(mandate, replica, cx.now));
         } else if self.is_strict() {
@@ -107,9 +107,11 @@ impl Master {
     }
 
     /// Whether the master is well enough to be asked to hold writes back.
-    pub(crate) fn can_hand_over(&self) -> bool {
+    pub(crate) fn can_hand_over(&self, cx: &Ctx) -> bool {
         self.primary().is_some_and(|master| {
-            let answers = master.link.ping.unheard_since().is_none();
+            let unheard = master.link.ping.unheard_since();
+            let patience = self.options.down_after.over(4);
+            let answers = unheard.is_none_or(|since| cx.now.since(since) < patience);
             master.link.is_up()
                 && master.sdown.is_none()
                 && master.role == Role::Master

@@ -66,7 +66,10 @@ impl Master {
                 .link
                 .call(Call::Info, Pending::Info, renames, &mut cx.out);
         }
-        if hello_due(server.told_at, cx) <= cx.now {
+        if self
+            .publish_due(cx, addr, server)
+            .is_some_and(|due| due <= cx.now)
+        {
             server.told_at = Some(cx.now);
             send_hello(&mut server.link, hello, renames, cx);
         }
@@ -96,8 +99,9 @@ impl Master {
         let terms = self.terms(cx.me, &cx.periods);
         let servers = self.servers.iter().filter_map(|(addr, server)| {
             let calls = server.link.is_up().then(|| {
-                self.info_due(cx, addr, server, soon)
-                    .min(hello_due(server.told_at, cx))
+                let info = self.info_due(cx, addr, server, soon);
+                let publish = self.publish_due(cx, addr, server);
+                publish.map_or(info, |due| due.min(info))
             });
             [calls, server.link.due(&terms)].into_iter().flatten().min()
         });
@@ -218,6 +222,17 @@ impl Master {
             cx.periods.info
         };
         asked + period
+    }
+
+    /// When a server is to be sent the next hello. None is sent to one whose writes are held back,
+    /// where it would hold up all that is behind it, nor to a former master that knows nothing of
+    /// the switch: a PUBLISH is a write, and would make its history differ from everybody's.
+    fn publish_due(&self, cx: &Ctx, addr: &Addr, server: &Server) -> Option<Mono> {
+        let held = self
+            .write_pause
+            .as_ref()
+            .is_some_and(|pause| pause.server == *addr && cx.now < pause.until);
+        (!held && !server.stale_master).then(|| hello_due(server.told_at, cx))
     }
 
     /// The hello about this master, without our own host, which differs from link to link. It

@@ -31,7 +31,7 @@ pub(crate) fn order(
     if !matches!(master.failover, Failover::Idle) || master.adopting.is_some() {
         return Err(Reply::error("INPROG Failover already in progress"));
     }
-    if let Some(why) = obstacle(master) {
+    if let Some(why) = obstacle(master, cx) {
         return Err(Reply::error(format!("NOTSAFE {why}")));
     }
     if to.is_none() && master.choose_replica(cx, cx.now).best.is_none() {
@@ -97,8 +97,8 @@ pub(crate) fn drain(
 }
 
 /// What stands in the way of a switchover without loss.
-fn obstacle(master: &Master) -> Option<&'static str> {
-    if master.odown.is_some() || !master.can_hand_over() {
+fn obstacle(master: &Master, cx: &Ctx) -> Option<&'static str> {
+    if master.odown.is_some() || !master.can_hand_over(cx) {
         Some("The master is not well: writes cannot be held back there")
     } else {
         None
@@ -129,7 +129,7 @@ fn forecast(master: &Master, cx: &Ctx, to: Option<&Addr>) -> Reply {
     let best = master.choose_replica(cx, cx.now).best;
     let taken = to.or(best.as_ref());
     let mut lines = Vec::new();
-    let lossless = match (obstacle(master), taken) {
+    let lossless = match (obstacle(master, cx), taken) {
         (Some(why), _) => format!("no: {why}"),
         (None, None) => "no: No suitable replica to promote".to_owned(),
         (None, Some(_)) => "yes".to_owned(),
