@@ -158,9 +158,8 @@ fn questions_reach_the_core_under_each_of_their_names() {
 }
 
 #[test]
-fn commands_reach_the_core() {
+fn switchovers_reach_the_core_with_all_that_is_wished() {
     let name = || MasterName::new("m1");
-    command("sentinel failover m1", Command::Failover { name: name() });
     command(
         "sentinel failover m1 coordinated",
         Command::Switchover {
@@ -186,6 +185,19 @@ fn commands_reach_the_core() {
             server: None,
         },
     );
+    let arity = "ERR wrong number of arguments for 'sentinel|failover' command";
+    refused("sentinel failover m1 now", arity);
+    refused(
+        "sentinel failover m1 coordinated to 10.0.0.2",
+        "ERR syntax error",
+    );
+    refused("sentinel drain m1 10.0.0.2", "ERR syntax error");
+}
+
+#[test]
+fn commands_reach_the_core() {
+    let name = || MasterName::new("m1");
+    command("sentinel failover m1", Command::Failover { name: name() });
     command("sentinel remove m1", Command::Remove { name: name() });
     command(
         "sentinel reset m*",

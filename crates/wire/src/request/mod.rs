@@ -96,6 +96,8 @@ pub struct Spec {
     tips: &'static [&'static str],
     /// Whether COMMAND tells of it.
     listed: bool,
+    /// Takes more words than the arity says, which is redis-sentinel's: an extension of ours.
+    extended: bool,
     parse: Parser,
 }
 
@@ -115,7 +117,7 @@ impl Spec {
 
     fn fits(&self, words: usize) -> bool {
         let wanted = usize::from(self.arity.unsigned_abs());
-        if self.arity < 0 {
+        if self.arity < 0 || self.extended {
             words >= wanted
         } else {
             words == wanted

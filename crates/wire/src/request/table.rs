@@ -95,6 +95,7 @@ const fn row(name: &'static str, arity: i8, class: &Class, parse: Parser) -> Spe
         aliases: &[],
         tips: &[],
         listed: true,
+        extended: false,
         parse,
     }
 }
@@ -119,6 +120,13 @@ impl Spec {
     const fn unlisted(self) -> Self {
         Self {
             listed: false,
+            ..self
+        }
+    }
+
+    const fn extended(self) -> Self {
+        Self {
+            extended: true,
             ..self
         }
     }
@@ -192,7 +200,7 @@ pub(super) static TABLE: &[Spec] = &[
     row("sentinel|config", -3, &SENTINEL, sentinel::config),
     row("sentinel|debug", -2, &SENTINEL, sentinel::debug),
     row("sentinel|drain", -3, &SENTINEL, switchover::drain).unlisted(),
-    row("sentinel|failover", -3, &SENTINEL, switchover::failover),
+    row("sentinel|failover", 3, &SENTINEL, switchover::failover).extended(),
     row("sentinel|flushconfig", 2, &SENTINEL, sentinel::flush_config),
     row("sentinel|get-master-addr-by-name", 3, &SENTINEL, sentinel::master_addr)
         .also(&["get-primary-addr-by-name"]),
