@@ -219,9 +219,19 @@ fn bind_mounted_file_is_rewritten_in_place() {
 
 #[test]
 fn file_written_by_redis_sentinel_is_understood_and_the_way_back_works() {
-    let sentinels = vec![Flavor::RedisSentinel; 3];
+    each_starts_from_the_others_file_after_a_failover([Flavor::RedisSentinel, Flavor::UnderTest]);
+}
+
+#[test]
+fn file_written_by_bartizan_is_understood_by_redis_sentinel_and_the_way_back_works() {
+    each_starts_from_the_others_file_after_a_failover([Flavor::UnderTest, Flavor::RedisSentinel]);
+}
+
+/// A fleet of the first fails over; the second starts from its files, and the first from what
+/// the second has made of them. In the end they fail over again.
+fn each_starts_from_the_others_file_after_a_failover([first, second]: [Flavor; 2]) {
     let mut fleet = Fleet::start(Plan {
-        sentinels,
+        sentinels: vec![first; 3],
         ..Plan::default()
     });
     fleet.servers[0].crash();
@@ -235,7 +245,7 @@ fn file_written_by_redis_sentinel_is_understood_and_the_way_back_works() {
         .map(|sentinel| sentinel.id())
         .collect();
 
-    for flavor in [Flavor::UnderTest, Flavor::RedisSentinel] {
+    for flavor in [second, first] {
         for sentinel in &mut fleet.sentinels {
             sentinel.crash();
         }
@@ -252,7 +262,7 @@ fn file_written_by_redis_sentinel_is_understood_and_the_way_back_works() {
         }
     }
 
-    // And what came back to redis-sentinel still fails over.
+    // And what came back still fails over.
     fleet.await_discovery();
     fleet.servers[new].crash();
     fleet.await_new_master(new);
