@@ -14,6 +14,8 @@ pub(crate) enum Invocation {
     Check(Sources),
     /// Print the users that servers and Sentinels need.
     Acl,
+    /// Look at the files of rescues: the words behind `rescue`.
+    Rescue(Vec<String>),
     /// Print the version.
     Version,
     /// Print the help.
@@ -37,9 +39,19 @@ pub(crate) fn parse(args: &[String]) -> Invocation {
         Some("-v" | "--version") => Invocation::Version,
         Some("-h" | "--help") => Invocation::Help,
         Some("acl") if args.len() == 1 => Invocation::Acl,
+        Some("rescue") if is_about_rescues(args) => {
+            Invocation::Rescue(args.get(1..).unwrap_or_default().to_vec())
+        }
         Some("--check-config") => Invocation::Check(sources(args.get(1..).unwrap_or_default())),
         _ => Invocation::Run(sources(args)),
     }
+}
+
+/// Whether `rescue` is a command here and not the name of a configuration file.
+fn is_about_rescues(args: &[String]) -> bool {
+    let verbs = ["list", "show", "replay", "help", "-h", "--help"];
+    args.get(1)
+        .is_none_or(|verb| verbs.contains(&verb.as_str()))
 }
 
 /// The version line of `--version`.
@@ -134,6 +146,8 @@ Usage:
   bartizan FILE -                         the same, with more configuration from standard input
   bartizan --check-config FILE            read the configuration and say whether it is good
   bartizan acl                            print the ACL users that servers and Bartizans need
+  bartizan rescue list|show|replay        look at the writes saved from returned masters, and
+                                          play them (bartizan rescue --help)
   bartizan --version
   bartizan --help
 
@@ -220,6 +234,16 @@ mod tests {
             run(Some("f"), true, &["--port", "1"])
         );
         assert_eq!(read(&["f", "-"]), run(Some("f"), true, &[]));
+    }
+
+    #[test]
+    fn a_file_may_be_called_rescue() {
+        let list = Invocation::Rescue(vec!["list".to_owned()]);
+        assert_eq!(read(&["rescue", "list"]), list);
+        assert_eq!(
+            read(&["rescue", "--port", "1"]),
+            run(Some("rescue"), false, &["--port", "1"])
+        );
     }
 
     #[test]

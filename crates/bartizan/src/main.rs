@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     let ended = match cli::parse(&args) {
         Invocation::Version => say(&format!("{}\n", cli::version())),
         Invocation::Help => say(cli::HELP),
+        Invocation::Rescue(words) => rescue::command::run(&words),
         Invocation::Acl => say(&cli::acl_users()),
         Invocation::Check(sources) => {
             config::read(&sources)

@@ -2,6 +2,7 @@
 //! each on a thread of its own, since disks are slow and streams are long.
 
 mod carry_out;
+pub(crate) mod command;
 mod conn;
 mod keys;
 mod range;

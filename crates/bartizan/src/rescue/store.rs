@@ -29,6 +29,11 @@ impl Store {
         Self { dir, max_bytes }
     }
 
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The most bytes that one file may have.
     pub(super) const fn max_bytes(&self) -> Option<u64> {
         self.max_bytes

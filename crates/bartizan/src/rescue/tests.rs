@@ -11,7 +11,7 @@ use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::MasterName;
 use bartizan_core::report::{Fork, History};
 use bartizan_core::rescue::RescueMode;
-use bartizan_wire::resp::{Frame, Limits, ReplyDecoder, command};
+use bartizan_wire::resp::{Frame, Limits, ReplyDecoder, command as encode};
 
 use super::sheet::Sheet;
 use super::*;
@@ -87,23 +87,23 @@ impl Drop for Server {
 }
 
 fn spawn(port: u16, dir: &Path, lines: &[&str]) -> Child {
-    let mut command = Command::new("redis-server");
-    command
+    let mut program = Command::new("redis-server");
+    program
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--enable-debug-command", "yes"])
         .args(["--repl-diskless-sync-delay", "0", "--dir"])
         .arg(dir);
     for line in lines {
-        command.args(line.split(' '));
+        program.args(line.split(' '));
     }
-    command.stdout(Stdio::null()).spawn().unwrap()
+    program.stdout(Stdio::null()).spawn().unwrap()
 }
 
 fn try_ask(port: u16, words: &[&str]) -> Option<Frame> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut out = Vec::new();
-    command(words, &mut out);
+    encode(words, &mut out);
     stream.write_all(&out).ok()?;
     let mut decoder = ReplyDecoder::new(Limits::LINK);
     let mut bytes = [0; 4096];
@@ -362,4 +362,83 @@ fn a_directory_that_cannot_be_written_is_told() {
     let (file, why) = partly(split.rescue(&split.order(RescueMode::Stream), None));
     assert_eq!(file, None);
     assert!(why.contains("cannot write the file"), "{why}");
+}
+
+fn call(words: &[&str]) -> crate::exit::Exit {
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    command::run(&words).unwrap()
+}
+
+#[test]
+fn a_replay_makes_what_is_new_and_leaves_alone_what_is_there() {
+    let split = Split::begin(&[], &["SET both 1", "SELECT 0"]);
+    for line in [
+        "RPUSH new a b",
+        "APPEND both x",
+        "MSET both 2 tied 1",
+        "INCR tied",
+        "SET other 1",
+    ] {
+        split.old.ask(line);
+    }
+    split.old.ask_words(&[
+        "EVAL",
+        "redis.call('set', 'g1', 1) redis.call('set', 'g2', 1)",
+        "0",
+    ]);
+    split.old.ask("FLUSHDB");
+    split.old.ask("SET last 1");
+    let (file, _) = whole(&split.rescue(&split.order(RescueMode::Stream), None));
+    let file = file.display().to_string();
+    let to = format!("127.0.0.1:{}", split.new.port);
+    let there = |key: &str| split.new.ask(&format!("EXISTS {key}")) == Frame::Integer(1);
+
+    call(&["replay", &file, "--to", &to, "--dry-run"]);
+    assert!(!there("new"));
+    call(&["replay", &file, "--to", &to, "--key", "ot*"]);
+    assert!(there("other") && !there("new"));
+    split.new.ask("DEL other");
+    split.new.ask("SET g2 mine");
+    call(&["replay", &file, "--to", &to]);
+    assert_eq!(
+        split.new.ask("LRANGE new 0 -1"),
+        Frame::Array(vec![Frame::bulk("a"), Frame::bulk("b")])
+    );
+    assert!(there("other") && there("last"));
+    assert!(
+        !there("tied") && !there("g1"),
+        "what belongs together stays so"
+    );
+    assert_eq!(split.new.ask("GET both"), Frame::bulk("1"));
+    assert_eq!(split.new.ask("GET g2"), Frame::bulk("mine"));
+
+    call(&["replay", &file, "--to", &to, "--force"]);
+    assert_eq!(split.new.digest(), split.old.digest());
+    call(&[
+        "list",
+        &split.dir.path().join("rescue").display().to_string(),
+    ]);
+    call(&["show", &file]);
+}
+
+#[test]
+fn a_replay_of_thousands_of_commands_gives_the_data_of_the_old_master() {
+    let split = Split::begin(&[], &["SET a 1"]);
+    let mut out = Vec::new();
+    for n in 0..3000_u32 {
+        let key = format!("k{}", n % 700);
+        encode(&["APPEND", &key, &n.to_string()], &mut out);
+    }
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, split.old.port)).unwrap();
+    stream.write_all(&out).unwrap();
+    eventually(|| split.old.ask("GET k199") == Frame::bulk("199899159922992999"));
+    let (file, commands) = whole(&split.rescue(&split.order(RescueMode::Stream), None));
+    assert_eq!(commands, 3000);
+    let to = format!("127.0.0.1:{}", split.new.port);
+    let file = file.display().to_string();
+    assert_eq!(
+        call(&["replay", &file, "--to", &to]),
+        crate::exit::Exit::Success
+    );
+    assert_eq!(split.new.digest(), split.old.digest());
 }

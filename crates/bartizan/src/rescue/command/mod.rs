@@ -1,0 +1,241 @@
+//! `bartizan rescue`: what people do with the files of rescues.
+
+mod conflict;
+mod replay;
+mod units;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+
+use super::sheet::Sheet;
+use crate::exit::Exit;
+
+/// Look at, and play, the writes that were saved from masters that came back.
+#[derive(Debug, Parser)]
+#[command(name = "bartizan rescue", disable_version_flag = true)]
+struct Words {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List what has been saved.
+    List {
+        /// The directory, or the sentinel.conf that names it.
+        #[arg(value_name = "FILE.conf")]
+        file: Option<PathBuf>,
+        /// The directory.
+        #[arg(long, value_name = "DIR", conflicts_with = "file")]
+        dir: Option<PathBuf>,
+    },
+    /// Show what one file holds.
+    Show {
+        /// The .resp, .rdb or .json file.
+        file: PathBuf,
+    },
+    /// Play a .resp file on a server.
+    ///
+    /// A key that exists on the server is left alone, and everything about it in the file: whether
+    /// it has been changed since the fork cannot be known, and what was written there since must
+    /// not be lost. So is a transaction, and a command with several keys, if one of them is left
+    /// alone. Commands that concern a whole database, or whose keys are not known, are left out.
+    /// All of it is reported. --force plays everything.
+    ///
+    /// Commands are played in transactions under WATCH, so that a key that a client makes in this
+    /// moment is left alone too. Messages (PUBLISH) are not sent again.
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+struct Replay {
+    /// The .resp file.
+    file: PathBuf,
+    /// The server, as a rule the present master.
+    #[arg(long, value_name = "HOST:PORT")]
+    to: String,
+    /// The user.
+    #[arg(long)]
+    user: Option<String>,
+    /// The password; better --pass-file, or the environment's REDISCLI_AUTH.
+    #[arg(long, conflicts_with = "pass_file")]
+    pass: Option<String>,
+    /// A file with the password.
+    #[arg(long, value_name = "FILE")]
+    pass_file: Option<PathBuf>,
+    /// Connect over TLS.
+    #[arg(long)]
+    tls: bool,
+    /// Whom to trust.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    cacert: Option<String>,
+    /// Who we are.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    cert: Option<String>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    key_file: Option<String>,
+    /// Say what would be done and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Only commands, and whole transactions, with a key that fits.
+    #[arg(long, value_name = "GLOB")]
+    key: Option<String>,
+    /// Change keys that exist as well.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Carries out `bartizan rescue <words>`.
+///
+/// # Errors
+/// What went wrong, for people.
+pub(crate) fn run(words: &[String]) -> anyhow::Result<Exit> {
+    let name = std::iter::once("bartizan rescue");
+    let words = match Words::try_parse_from(name.chain(words.iter().map(String::as_str))) {
+        Ok(words) => words,
+        Err(error) => {
+            let _ = error.print();
+            return Ok(if error.use_stderr() {
+                Exit::Failure
+            } else {
+                Exit::Success
+            });
+        }
+    };
+    match words.what {
+        What::List { file, dir } => crate::say(&list(&directory(file, dir)?)?),
+        What::Show { file } => crate::say(&show(&file)?),
+        What::Replay(replay) => replay::run(&replay),
+    }
+}
+
+/// The directory that is meant; `rescue` here, where nothing is said.
+fn directory(file: Option<PathBuf>, dir: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let Some(file) = file else {
+        return Ok(dir.unwrap_or_else(|| PathBuf::from("rescue")));
+    };
+    if file.is_dir() {
+        return Ok(file);
+    }
+    let sources = crate::cli::Sources {
+        file: Some(file),
+        ..crate::cli::Sources::default()
+    };
+    let config = crate::config::read(&sources)?;
+    let store = super::store(&config.path, &config.loaded.durable.options);
+    Ok(store.dir().to_owned())
+}
+
+fn list(dir: &Path) -> anyhow::Result<String> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(format!("{}: nothing has been rescued\n", dir.display()));
+        }
+        Err(error) => return Err(error).with_context(|| dir.display().to_string()),
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
+    paths.sort();
+    let mut text = String::new();
+    for path in &paths {
+        let line = match sheet(path) {
+            Ok(sheet) => {
+                let what = sheet.file.as_deref().unwrap_or("no file");
+                let whole = if sheet.complete {
+                    "whole"
+                } else {
+                    "INCOMPLETE"
+                };
+                format!(
+                    "{}  {}  {}  {} commands, {} keys, {} bytes  {whole}  {what}",
+                    sheet.saved_at,
+                    sheet.master,
+                    sheet.address,
+                    sheet.tally.commands,
+                    sheet.tally.keys.count,
+                    sheet.tally.bytes,
+                )
+            }
+            Err(error) => format!("{}: {error:#}", path.display()),
+        };
+        let _ = writeln!(text, "{line}");
+    }
+    if paths.is_empty() {
+        text = format!("{}: nothing has been rescued\n", dir.display());
+    }
+    Ok(text)
+}
+
+fn sheet(path: &Path) -> anyhow::Result<Sheet> {
+    let path = path.with_extension("json");
+    let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&text).with_context(|| path.display().to_string())
+}
+
+fn show(file: &Path) -> anyhow::Result<String> {
+    let sheet = sheet(file)?;
+    let tally = &sheet.tally;
+    let mut text = format!(
+        "master      {}\naddress     {}\nsaved at    {}\nkind        {}\nfile        {}\n\
+         history     {} from {} to {} (the server had it to {})\n\
+         commands    {} in {} bytes, {} transactions\n",
+        sheet.master,
+        sheet.address,
+        sheet.saved_at,
+        sheet.kind,
+        sheet.file.as_deref().unwrap_or("none"),
+        sheet.replication_id,
+        sheet.fork,
+        sheet.end,
+        sheet.server_end,
+        tally.commands,
+        tally.bytes,
+        tally.transactions,
+    );
+    for (name, count) in &tally.by_command {
+        let _ = writeln!(text, "            {count} {name}");
+    }
+    let databases: Vec<String> = tally.databases.iter().map(u64::to_string).collect();
+    let more = if tally.keys.and_more { " or more" } else { "" };
+    let _ = writeln!(text, "databases   {}", databases.join(" "));
+    let _ = writeln!(text, "keys        {}{more}", tally.keys.count);
+    for key in &tally.keys.first {
+        let _ = writeln!(text, "            {key}");
+    }
+    let noise = &tally.noise;
+    let _ = writeln!(
+        text,
+        "left out    {} PING, {} REPLCONF GETACK, {} hellos",
+        noise.ping, noise.getack, noise.hello
+    );
+    if let Some(unplaced) = &sheet.unplaced {
+        let _ = writeln!(text, "database not known  {unplaced}");
+    }
+    for note in &sheet.notes {
+        let _ = writeln!(text, "note        {note}");
+    }
+    let _ = match &sheet.why {
+        None => writeln!(text, "complete    yes"),
+        Some(why) => writeln!(text, "complete    NO: {why}"),
+    };
+    Ok(text)
+}
+
+/// The password, wherever it stands.
+fn password(replay: &Replay) -> anyhow::Result<Option<String>> {
+    if let Some(file) = &replay.pass_file {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
+    }
+    let of_environment = || std::env::var("REDISCLI_AUTH").ok();
+    let password = replay.pass.clone().or_else(of_environment);
+    if password.is_none() && replay.user.is_some() {
+        bail!("--user needs a password: --pass-file, --pass or REDISCLI_AUTH");
+    }
+    Ok(password)
+}
