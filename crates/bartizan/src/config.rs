@@ -157,9 +157,7 @@ fn users(server: &ServerOptions) -> Result<Users, ConfigError> {
             .map_err(|(user, why)| ConfigError::User { user, why }),
         Some(_) if !server.users.is_empty() => Err(ConfigError::Unsupported {
             what: "Configuring Redis with users defined in redis.conf and at the same setting \
-                   an ACL file path is invalid. This setup is very likely to lead to \
-                   configuration errors and security holes, please define either an ACL file \
-                   or declare users directly in your redis.conf, but not both."
+                   an ACL file path is invalid."
                 .to_owned(),
             help: "keep the aclfile line or the user lines",
         }),

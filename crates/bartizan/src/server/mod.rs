@@ -39,11 +39,11 @@ use crate::net::stream::Stream;
 const SCRATCH_BYTES: usize = 16 << 10;
 /// What a client hears that is one too many (spec §1.3).
 const FULL: &str = "ERR max number of clients reached";
-/// What a stranger hears in protected mode.
+/// What a stranger hears in protected mode: first what clients know it by, then what to do.
 const PROTECTED: &str = "DENIED Redis is running in protected mode because protected mode is \
-enabled and no password is set for the default user. In this mode connections are only accepted \
-from the loopback interface. To accept others, set a password with requirepass or a user line, or \
-set protected-mode to no where nobody but friends can connect.";
+enabled and no password is set for the default user. Only connections from this host are taken. \
+To take others, set a password with requirepass or a user line, or set protected-mode to no where \
+nobody but friends can connect.";
 
 /// All clients, and what they share.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! What must differ between two programs that run side by side: ids, ports, ages, addresses.
+//! What must differ between two programs that run side by side: ids, ports, ages, addresses, and
+//! the sentences in which each explains itself.
 
 use super::reply::Reply;
 
@@ -82,6 +83,16 @@ const CLIENT: &[&str] = &[
 /// version in INFO, and the library of 7.2's `CLIENT SETINFO` at the end of a line of CLIENT LIST.
 const BEYOND: &[&str] = &["bartizan_version", "lib-name", "lib-ver"];
 
+/// What a Bartizan says in HELP beyond redis-sentinel 7.0: the lines that name these subcommands
+/// are left out on both sides, so that the others are compared.
+const BEYOND_HELP: &[&str] = &[
+    "CONFIG SET ",
+    "CONFIG GET ",
+    "DRAIN ",
+    "FAILOVER <master-name> COORDINATED ",
+    "SETINFO ",
+];
+
 /// Words that stand for something else on either side.
 pub struct Masks(Vec<(String, &'static str)>);
 
@@ -117,9 +128,15 @@ impl Masks {
                 *bytes = self.words(&text).into_bytes();
             }
             Reply::List(_, items) => {
-                let mut key = None;
+                if is_help(items) {
+                    keep_names(items);
+                }
+                let mut key: Option<String> = None;
                 for item in items {
                     self.apply_behind(key.as_deref(), item);
+                    if let Some(key) = &key {
+                        hide_sentences(key, item);
+                    }
                     key = item.text();
                 }
             }
@@ -132,6 +149,51 @@ impl Masks {
             text = replace_whole(&text, word, mask);
         }
         text
+    }
+}
+
+/// Whether this is the reply to a HELP: it begins with how the container is called.
+fn is_help(items: &[Reply]) -> bool {
+    matches!(items.first(), Some(Reply::Line(line)) if line.contains(" <subcommand> [<arg> "))
+}
+
+/// Of a HELP, leaves the shape of a call and the lines that name subcommands; sentences, which
+/// are each program's own, lie deeper.
+fn keep_names(items: &mut Vec<Reply>) {
+    items.retain_mut(|item| {
+        let Reply::Line(line) = item else {
+            return true;
+        };
+        if line.contains(" <subcommand> [<arg> ") {
+            let end = line.rfind(']').map_or(line.len(), |at| at + 1);
+            line.truncate(end);
+        }
+        let name = line.trim_start_matches('+');
+        !name.starts_with("    ") && !BEYOND_HELP.iter().any(|beyond| name.starts_with(beyond))
+    });
+}
+
+/// In COMMAND DOCS, hides the sentences, which are each program's own. How a cost grows, and in
+/// which version something changed, stay.
+fn hide_sentences(key: &str, value: &mut Reply) {
+    match (key, value) {
+        ("summary", Reply::Bulk(_, text)) => *text = b"<sentence>".to_vec(),
+        ("complexity", Reply::Bulk(_, text)) => {
+            let whole = String::from_utf8_lossy(text).into_owned();
+            let growth = whole.split_inclusive(')').next();
+            let growth = growth.filter(|growth| growth.starts_with("O("));
+            *text = growth.unwrap_or("<sentence>").as_bytes().to_vec();
+        }
+        ("history", Reply::List(_, changes)) => {
+            for change in changes {
+                if let Reply::List(_, halves) = change
+                    && let [_version, Reply::Bulk(_, what)] = halves.as_mut_slice()
+                {
+                    *what = b"<sentence>".to_vec();
+                }
+            }
+        }
+        _ => {}
     }
 }
 
