@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must pass, the same on a desk and in CI.
 
-use crate::{clients, fuzz, packages, shell, sim, tidy};
+use crate::{chaos, clients, fuzz, packages, shell, sim, tidy};
 use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ Runs, in this order, and stops at the first that fails:
   simulator   in release: the same seeds every time, a minute of new ones, every hazard of
               redis-sentinel, and every deliberate bug of the core
   end to end  the binary's tests, with real redis-servers and redis-sentinels on free ports
+  chaos       real fleets in network namespaces, broken on purpose, with every acknowledged
+              write accounted for (cargo xtask chaos); skipped where namespaces cannot be made
   clients     real client libraries through failovers, set up under target/clients
               (cargo xtask clients)
   fuzz        every fuzz target for some seconds (cargo xtask fuzz)
@@ -51,6 +53,7 @@ const STEPS: &[Step] = &[
         let threads = [("RUST_TEST_THREADS", WAITING_TESTS_AT_ONCE)];
         shell::cargo(&["test", "--package", "bartizan"], &threads)
     }),
+    ("chaos", chaos::gate),
     ("clients", clients::gate),
     ("fuzz", fuzz::gate),
 ];

@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod chaos;
 mod clients;
 mod demo;
 mod fuzz;
@@ -63,6 +64,12 @@ const TASKS: &[Task] = &[
         brief: "The simulator: `run`, `replay SEED`, `shrink SEED`, `hazards`, `mutants`, …",
         help: sim::HELP,
         run: sim::run,
+    },
+    Task {
+        name: "chaos",
+        brief: "Breaks real fleets in network namespaces; accounts for every acknowledged write",
+        help: chaos::HELP,
+        run: chaos::run,
     },
     Task {
         name: "bench",

@@ -104,9 +104,17 @@ impl Client {
     /// Whatever connecting says, within two seconds.
     pub fn connect(port: u16) -> io::Result<Self> {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        Self::connect_within(addr, PATIENCE)
+    }
+
+    /// Connects to any address; connecting, reading and writing may each take as long as this.
+    ///
+    /// # Errors
+    /// Whatever connecting says.
+    pub fn connect_within(addr: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&addr, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream: BufReader::new(stream),
