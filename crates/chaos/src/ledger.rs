@@ -254,25 +254,45 @@ fn header(rest: &mut &[u8], kind: u8) -> Option<usize> {
     (*first == kind).then(|| digits.parse().ok())?
 }
 
-/// Whoever reads a failed run wants to see where the holes are, not each write.
-pub(crate) fn spans(unexplained: &[(Ack, &'static str)]) -> Vec<String> {
-    let mut spans: BTreeMap<(u32, u32, Who, &str), (u32, u32, usize)> = BTreeMap::new();
-    for (ack, why) in unexplained {
-        let span = spans
-            .entry((ack.writer, ack.connection, ack.server, why))
-            .or_insert((ack.number, ack.number, 0));
-        *span = (span.0, ack.number, span.2 + 1);
-    }
-    let line = |((writer, connection, server, why), (first, last, count))| {
-        format!(
-            "writer {writer}, connection {connection} to {server}: {count} from w{writer}:{first} \
-             to w{writer}:{last}: {why}"
-        )
-    };
-    spans.into_iter().map(line).collect()
+/// Unexplained writes of one connection: whoever reads a failed run wants to see where the holes
+/// are, not each write.
+struct Span {
+    first: Ack,
+    last: Ack,
+    why: &'static str,
+    count: usize,
 }
 
-/// `Connection refused` while a server restarts is no reason to give up.
+/// A line for each connection and reason.
+pub(crate) fn spans(unexplained: &[(Ack, &'static str)]) -> Vec<String> {
+    let mut spans: Vec<Span> = Vec::new();
+    for &(ack, why) in unexplained {
+        let same = |span: &&mut Span| {
+            let connection = (span.first.writer, span.first.connection);
+            connection == (ack.writer, ack.connection) && span.why == why
+        };
+        if let Some(span) = spans.iter_mut().find(same) {
+            span.last = ack;
+            span.count += 1;
+        } else {
+            spans.push(Span {
+                first: ack,
+                last: ack,
+                why,
+                count: 1,
+            });
+        }
+    }
+    let line = |span: &Span| {
+        let (first, last) = (span.first.key(), span.last.key());
+        let (server, connection) = (span.first.server, span.first.connection);
+        let Span { count, why, .. } = span;
+        format!("{count} from {first} to {last}, connection {connection} to {server}: {why}")
+    };
+    spans.iter().map(line).collect()
+}
+
+/// What a server's whole data set comes to; `None` when it does not answer.
 pub(crate) fn digest(server: Who) -> Option<String> {
     let mut client: Client = crate::fleet::connect(server).ok()?;
     client
