@@ -242,6 +242,24 @@ fn pings_come_a_tenth_of_down_after_apart_and_at_least_every_second() {
 }
 
 #[test]
+fn a_server_that_is_heard_of_is_pinged_less_and_its_hang_is_seen_as_soon() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    let link = bench.link(MASTER, LinkKind::PubSub).unwrap();
+    let mut pings = 0;
+    for _ in 0..200 {
+        let heard = Input::Heard { link, hello: None };
+        pings += only(&bench.give(heard), "6379 PING").len();
+        pings += only(&bench.advance(300), "6379 PING").len();
+    }
+    assert_eq!(pings, 60, "one a second in a minute");
+    bench.hang(MASTER);
+    let began = bench.now;
+    bench.until("+sdown", 10_000);
+    let waited = bench.now.since(began).as_ms();
+    assert!((5000..=5501).contains(&waited), "{waited}");
+}
+
+#[test]
 fn one_ping_is_under_way_at_a_time() {
     let mut bench = Bench::calm(&[], 0, 1);
     bench.hang(MASTER);

@@ -30,8 +30,9 @@ pub(crate) struct Master {
     /// The configuration that is on disk: the one that hellos tell. It lags behind only while the
     /// disk fails.
     pub(crate) saved: Configuration,
-    /// Every server of the group by address; always holds the configuration's address.
-    pub(crate) servers: BTreeMap<Addr, Server>,
+    /// Every server of the group by address; always holds the configuration's address. Boxed,
+    /// since a tree has room for eleven in its smallest node and most groups are of three.
+    pub(crate) servers: BTreeMap<Addr, Box<Server>>,
     pub(crate) peers: BTreeMap<RunId, Peer>,
     /// ODOWN, since then.
     pub(crate) odown: Option<Mono>,
@@ -117,7 +118,7 @@ impl Master {
         let name = cx.shown_addr(addr).to_string();
         self.servers.insert(
             addr.clone(),
-            Server::new(&self.name, addr, name, role, cx.now),
+            Box::new(Server::new(&self.name, addr, name, role, cx.now)),
         );
         true
     }
@@ -140,7 +141,7 @@ impl Master {
 
     /// The server that the configuration names.
     pub(crate) fn primary(&self) -> Option<&Server> {
-        self.servers.get(&self.configuration.addr)
+        self.servers.get(&self.configuration.addr).map(Box::as_ref)
     }
 
     /// Every server but the master.
@@ -148,6 +149,7 @@ impl Master {
         self.servers
             .iter()
             .filter(|(addr, _)| !self.is_master(addr))
+            .map(|(addr, server)| (addr, server.as_ref()))
     }
 
     /// How many Sentinels vote: all known peers and ourselves (spec §9.3).

@@ -13,6 +13,8 @@ pub(crate) struct PeerLink {
     pub(crate) masters: usize,
     /// The shortest `down-after` of those masters.
     pub(crate) down_after: Span,
+    /// The silence of which its masters know.
+    pub(crate) told_silence: Option<Mono>,
 }
 
 /// What a peer is to one master.

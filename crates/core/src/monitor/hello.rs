@@ -160,6 +160,7 @@ impl Master {
             link: Link::new(Owner::Peer(id), addr.clone(), Subscription::None, now),
             masters: 0,
             down_after,
+            told_silence: None,
         });
         shared.masters += 1;
         shared.down_after = shared.down_after.min(down_after);

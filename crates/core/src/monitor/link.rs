@@ -1,7 +1,7 @@
 //! The connections to one watched process: a command link, and a Pub/Sub link where there are
 //! hellos to hear. They are re-made when they break, and every call on them is accounted for.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::ids::{CallId, Epoch, LinkId, MasterName, RunId};
 use crate::input::LinkError;
 use crate::limits;
 use crate::monitor::crash::Trace;
-use crate::monitor::ping::PingBook;
+use crate::monitor::ping::{PingBook, Rhythm};
 use crate::output::{Call, Greeting, LinkKind, Output};
 use crate::provide::options::{Credentials, Periods, Renames};
 use crate::rng::Rng;
@@ -81,7 +81,8 @@ pub(crate) struct Link {
     addr: Addr,
     command: Socket,
     pubsub: Option<Socket>,
-    pending: BTreeMap<CallId, Pending>,
+    /// Calls without an answer, the oldest first: answers come in this order.
+    pending: VecDeque<(CallId, Pending)>,
     local: Option<IpAddr>,
     heard_at: Mono,
     /// What the command connection's end told.
@@ -117,7 +118,7 @@ impl Link {
                 Subscription::Hellos => Some(Socket::new(now)),
                 Subscription::None => None,
             },
-            pending: BTreeMap::new(),
+            pending: VecDeque::new(),
             local: None,
             heard_at: now,
             trace: Trace::None,
@@ -204,7 +205,7 @@ impl Link {
             return false;
         }
         let call = out.next_call();
-        self.pending.insert(call, pending);
+        self.pending.push_back((call, pending));
         out.push(Output::Call {
             link: id,
             call,
@@ -265,7 +266,8 @@ impl Link {
 
     /// The answer to `call` came: what the call was for.
     pub(crate) fn on_answer(&mut self, call: CallId, now: Mono) -> Option<Pending> {
-        let pending = self.pending.remove(&call)?;
+        let at = self.pending.iter().position(|(id, _)| *id == call)?;
+        let (_, pending) = self.pending.remove(at)?;
         self.ping.on_reply(now);
         Some(pending)
     }
@@ -342,7 +344,13 @@ impl Link {
         let State::Up { since, .. } = self.command.state else {
             return None;
         };
-        self.ping.next_due(since, terms.ping_every)
+        let listens = self.pubsub.as_ref().is_some_and(Socket::is_up);
+        let rhythm = Rhythm {
+            every: terms.ping_every,
+            when_heard: terms.periods.ping,
+        };
+        self.ping
+            .next_due(since, rhythm, listens.then_some(self.heard_at))
     }
 
     fn open_due(&mut self, kind: LinkKind, terms: &Terms<'_>, parts: &mut Parts<'_>) {
@@ -425,6 +433,10 @@ impl Socket {
 
     const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
+    }
+
+    const fn is_up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
     }
 
     const fn id(&self) -> Option<LinkId> {

@@ -19,6 +19,15 @@ pub(crate) struct PingBook {
     replied_at: Mono,
 }
 
+/// How often to ask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rhythm {
+    /// After the last sign of life.
+    pub(crate) every: Span,
+    /// After the last PING, whatever other signs there are.
+    pub(crate) when_heard: Span,
+}
+
 impl PingBook {
     pub(crate) const fn new(now: Mono) -> Self {
         Self {
@@ -33,11 +42,16 @@ impl PingBook {
     }
 
     /// When the next PING goes out over a connection that is up since `up`: one at a time, and
-    /// the first at once.
-    pub(crate) fn next_due(&self, up: Mono, every: Span) -> Option<Mono> {
+    /// the first at once. Whoever was heard of lately, at `heard` or by an answer, is left alone
+    /// for as long as the rhythm allows: a hang is noticed as early as if it were not.
+    pub(crate) fn next_due(&self, up: Mono, rhythm: Rhythm, heard: Option<Mono>) -> Option<Mono> {
         match self.sent_at {
             _ if self.outstanding => None,
-            Some(sent) => Some(up.max(sent + every)),
+            Some(sent) => {
+                let sign = heard.map_or(self.replied_at, |heard| heard.max(self.replied_at));
+                let latest = sent + rhythm.when_heard.max(rhythm.every);
+                Some(up.max((sign.max(sent) + rhythm.every).min(latest)))
+            }
             None => Some(up),
         }
     }

@@ -37,15 +37,21 @@ impl Sentinel {
         shared.keep(&mut self.cx);
         let silent = shared.silent_at();
         let due = shared.due(&self.cx);
-        self.cx.peers.insert(id, shared);
         let now = self.cx.now;
+        // Once for each silence: from then on every master has a deadline of its own for it.
+        let is_news =
+            silent.is_some_and(|at| at <= now) && shared.told_silence != shared.link.silent_since();
+        if is_news {
+            shared.told_silence = shared.link.silent_since();
+        }
+        self.cx.peers.insert(id, shared);
         let silent_due = silent.filter(|at| *at > now);
         let due = [due.map(|due| due.max(now + Span::TICK)), silent_due]
             .into_iter()
             .flatten()
             .min();
         self.set_due(Key::Peer(id), due);
-        if silent.is_some_and(|at| at <= now) {
+        if is_news {
             for name in self.masters_of(id) {
                 let unaware = |peer: &Peer| peer.sdown.is_none();
                 if self

@@ -134,6 +134,8 @@ impl Sentinel {
                         self.refresh_server(&name, &addr);
                         return;
                     }
+                    // That a server took a hello decides nothing.
+                    (Pending::Hello { .. }, _) => return,
                     (Pending::Ping, answer) => self.on_server_pong(&name, &addr, &answer),
                     (Pending::Info, Answer::Info(info)) => {
                         if let Some(master) = self.masters.get_mut(&name) {
@@ -264,6 +266,7 @@ impl Sentinel {
     }
 
     pub(super) fn server_mut(&mut self, name: &MasterName, addr: &Addr) -> Option<&mut Server> {
-        self.masters.get_mut(name)?.servers.get_mut(addr)
+        let server = self.masters.get_mut(name)?.servers.get_mut(addr)?;
+        Some(server.as_mut())
     }
 }
