@@ -236,9 +236,7 @@ pub(crate) fn server_line(server: &mut ServerOptions, words: &[&str]) {
                 forget(server, row, args);
                 row.load(server, args)
             }
-            None if inert::find(&name).is_some() => inert_line(server, &name, args),
-            // About masters, which are most lines of a large file: nothing to find here.
-            None => Ok(()),
+            None => inert_line(server, &name, args),
         };
     }
 }

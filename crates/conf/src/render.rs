@@ -32,7 +32,12 @@ pub fn render(current: &[u8], durable: &Durable, server: &ServerOptions) -> Vec<
 fn said(statements: &[Statement], server: &ServerOptions) -> ServerOptions {
     let mut said = ServerOptions::default();
     let mut included = false;
+    let about_masters = |name: &String| name.eq_ignore_ascii_case("sentinel");
     for Statement { words } in statements {
+        // Most lines of a large file, and nothing that a server's option could be found in.
+        if words.first().is_some_and(about_masters) {
+            continue;
+        }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let includes = words
             .first()
