@@ -4,11 +4,14 @@
 //! only what is unfinished stays with the link's decoder.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bartizan_core::ids::{CallId, LinkId};
@@ -17,7 +20,7 @@ use bartizan_core::output::{Call, Greeting, LinkKind};
 use bartizan_core::provide::options::Renames;
 use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault};
 use tokio::net::TcpSocket;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::AbortHandle;
 
 use super::stream::Stream;
@@ -72,7 +75,8 @@ struct Link {
 struct Line {
     protocol: RefCell<Protocol>,
     out: RefCell<Vec<u8>>,
-    wake: Notify,
+    /// Of the link's task, once it is connected.
+    waker: RefCell<Option<Waker>>,
 }
 
 #[derive(Debug)]
@@ -128,7 +132,7 @@ impl Links {
         };
         if let Protocol::Command(protocol) = &mut *line.protocol.borrow_mut() {
             protocol.call(id, call, renames, &mut line.out.borrow_mut());
-            line.wake.notify_one();
+            line.wake();
         }
     }
 
@@ -177,38 +181,56 @@ impl Line {
         Self {
             protocol: RefCell::new(protocol),
             out: RefCell::new(out),
-            wake: Notify::new(),
+            waker: RefCell::new(None),
         }
     }
 
-    /// Writes what the socket takes. `Ok(true)` when all is written.
-    fn write_to(&self, stream: &Stream) -> Result<bool, LinkError> {
+    /// Has the link's task look at what is to be written.
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The task that [`Line::wake`] wakes.
+    fn wake_me(&self, waker: &Waker) {
+        let mut present = self.waker.borrow_mut();
+        if !present
+            .as_ref()
+            .is_some_and(|present| present.will_wake(waker))
+        {
+            *present = Some(waker.clone());
+        }
+    }
+
+    /// Writes until the socket has got everything.
+    fn poll_write(&self, cx: &mut Context<'_>, stream: &Stream) -> Poll<Result<(), LinkError>> {
         let mut out = self.out.borrow_mut();
-        while !out.is_empty() {
-            match stream.try_write(&out) {
-                Ok(written) => drop(out.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return if out.len() > WAITING_BYTES {
-                        Err(failed("the other side does not read what it is sent"))
-                    } else {
-                        Ok(false)
-                    };
+        loop {
+            let written = if out.is_empty() {
+                // An idle link holds no memory for what it once sent.
+                *out = Vec::new();
+                stream.is_flushed().map(|flushed| flushed.then_some(0))
+            } else {
+                match stream.try_write(&out) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+                    written => written.map(Some),
                 }
-                Err(error) => return Err(broken(&error)),
+            };
+            match written.map_err(|error| broken(&error))? {
+                Some(0) => return Poll::Ready(Ok(())),
+                Some(written) => drop(out.drain(..written)),
+                None if out.len() > WAITING_BYTES => {
+                    let why = failed("the other side does not read what it is sent");
+                    return Poll::Ready(Err(why));
+                }
+                None => ready!(stream.poll_writable(cx)).map_err(|error| broken(&error))?,
             }
         }
-        // An idle link holds no memory for what it once sent.
-        *out = Vec::new();
-        stream.is_flushed().map_err(|error| broken(&error))
     }
 
     /// Takes bytes in; what they say is appended to `said`.
-    fn receive(
-        &self,
-        link: LinkId,
-        input: &[u8],
-        said: &mut VecDeque<Input>,
-    ) -> Result<(), LinkFault> {
+    fn receive(&self, link: LinkId, input: &[u8], said: &mut Vec<Input>) -> Result<(), LinkFault> {
         match &mut *self.protocol.borrow_mut() {
             Protocol::Command(protocol) => {
                 let mut answers = Vec::new();
@@ -233,7 +255,7 @@ impl Line {
 impl Surroundings {
     /// The life of a link, until it is down.
     async fn attend(&self, link: LinkId, to: SocketAddr, line: &Line) -> LinkError {
-        match self.dial(to).await {
+        match Box::pin(self.dial(to)).await {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => LinkError::Refused,
             Err(error) => failed(&crate::disk::reason(&error)),
             Ok(stream) => {
@@ -296,58 +318,64 @@ impl Surroundings {
         to: SocketAddr,
         stream: &Stream,
         line: &Line,
-    ) -> Result<std::convert::Infallible, LinkError> {
-        while !line.write_to(stream)? {
-            stream.writable().await.map_err(|error| broken(&error))?;
-        }
+    ) -> Result<Infallible, LinkError> {
+        poll_fn(|cx| line.poll_write(cx, stream)).await?;
         let local = stream.local_ip().map_err(|error| broken(&error))?;
         self.tell(Input::LinkUp { link, local }).await;
         loop {
-            let all_written = line.write_to(stream)?;
-            tokio::select! {
-                readable = stream.readable() => {
-                    readable.map_err(|error| broken(&error))?;
-                    self.read(link, to, stream, line).await?;
-                }
-                writable = stream.writable(), if !all_written => {
-                    writable.map_err(|error| broken(&error))?;
-                }
-                () = line.wake.notified() => {}
+            let (said, end) = poll_fn(|cx| self.poll_exchange(cx, link, stream, line)).await;
+            if !said.is_empty() && matches!(stream, Stream::Tls(_)) {
+                self.failures.borrow_mut().remove(&to);
             }
+            // The answers that came before a fault are good and are told first.
+            for input in said {
+                self.tell(input).await;
+            }
+            end?;
         }
     }
 
-    /// Reads once; the answers that came before a fault are good and are told first.
-    async fn read(
+    /// Writes what there is to write, and waits for something to be said. One poll for both, in
+    /// place of a future for each thing to wait for: those would be most of an idle link's time
+    /// and memory.
+    fn poll_exchange(
         &self,
+        cx: &mut Context<'_>,
         link: LinkId,
-        to: SocketAddr,
         stream: &Stream,
         line: &Line,
-    ) -> Result<(), LinkError> {
-        let mut said = VecDeque::new();
-        let result = {
-            let mut scratch = self.scratch.borrow_mut();
-            match stream.try_read(&mut scratch) {
-                Ok(0) => Err(LinkError::Closed),
-                Ok(n) => {
-                    self.failures.borrow_mut().remove(&to);
-                    line.receive(link, scratch.get(..n).unwrap_or_default(), &mut said)
-                        .map_err(|fault| failed(&fault.to_string()))
-                }
+    ) -> Poll<(Vec<Input>, Result<(), LinkError>)> {
+        let mut said = Vec::new();
+        line.wake_me(cx.waker());
+        if let Poll::Ready(Err(why)) = line.poll_write(cx, stream) {
+            return Poll::Ready((said, Err(why)));
+        }
+        loop {
+            let ready = ready!(stream.poll_readable(cx));
+            let read = ready.and_then(|()| {
+                let mut scratch = self.scratch.borrow_mut();
+                let read = stream.try_read(&mut scratch)?;
+                let bytes = scratch.get(..read).unwrap_or_default();
+                Ok((read, line.receive(link, bytes, &mut said)))
+            });
+            let end = match read {
+                Ok((0, _)) => Err(LinkError::Closed),
+                Ok((_, received)) => received.map_err(|fault| failed(&fault.to_string())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
                 Err(error) => Err(broken(&error)),
+            };
+            if end.is_err() || !said.is_empty() {
+                return Poll::Ready((said, end));
             }
-        };
-        for input in said {
-            self.tell(input).await;
         }
-        result
     }
 
     async fn tell(&self, input: Input) {
-        // The receiver lives as long as the process.
-        let _ = self.world.send(input).await;
+        if let Err(TrySendError::Full(input)) = self.world.try_send(input) {
+            // Boxed, since every idle link would otherwise keep room for it. The receiver lives
+            // as long as the process.
+            let _ = Box::pin(self.world.send(input)).await;
+        }
     }
 }
 

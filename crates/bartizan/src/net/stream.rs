@@ -3,9 +3,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::tls::TlsStream;
@@ -26,14 +28,24 @@ impl Stream {
     pub(crate) async fn handshake(&self) -> io::Result<()> {
         match self {
             Self::Tcp(_) | Self::Unix(_) => Ok(()),
-            Self::Tls(stream) => stream.handshake().await,
+            // Boxed, since whoever waits for it over TCP would keep room for it too.
+            Self::Tls(stream) => Box::pin(stream.handshake()).await,
         }
     }
 
     /// Reads what is there.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Tcp(stream) => {
+                let read = stream.try_read(buffer)?;
+                if read > 0 && read < buffer.len() {
+                    // The socket is empty now: a later byte is a new event. Without this the
+                    // next wait would end at once, and half of all reads would find nothing.
+                    let empty = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+                    let _ = stream.try_io(Interest::READABLE, empty);
+                }
+                Ok(read)
+            }
             Self::Unix(stream) => stream.try_read(buffer),
             Self::Tls(stream) => stream.try_read(buffer),
         }
@@ -76,6 +88,25 @@ impl Stream {
             Self::Tcp(stream) => stream.writable().await,
             Self::Unix(stream) => stream.writable().await,
             Self::Tls(stream) => stream.tcp().writable().await,
+        }
+    }
+
+    /// The same for a future that waits for several things at once.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Tls(stream) if stream.has_more() => Poll::Ready(Ok(())),
+            Self::Tls(stream) => stream.tcp().poll_read_ready(cx),
+        }
+    }
+
+    /// The same for a future that waits for several things at once.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+            Self::Tls(stream) => stream.tcp().poll_write_ready(cx),
         }
     }
 

@@ -66,6 +66,10 @@ impl TlsStream {
         match self.0 {}
     }
 
+    pub(crate) const fn has_more(&self) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) async fn readable(&self) -> io::Result<()> {
         match self.0 {}
     }

@@ -141,6 +141,11 @@ impl TlsStream {
         Ok(())
     }
 
+    /// Whether there may be something to read of which the socket knows nothing.
+    pub(crate) const fn has_more(&self) -> bool {
+        self.has_more.get()
+    }
+
     /// Waits until there may be something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         if self.has_more.get() {
