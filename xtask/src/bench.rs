@@ -5,10 +5,12 @@ use anyhow::{Result, bail};
 
 pub(crate) const HELP: &str = "\
 Measures Bartizan (built in release mode) and the installed redis-sentinel in the same run:
+  latency        one real master at a time: killed, stopped, failed over by hand, killed with
+                 the elected Sentinel; until a writer writes again, and everybody knows
   scale          many masters, many killed at once; every --run M:K[:R] for each program
   micro [NAME]   the hot paths alone, with criterion
 
-`cargo xtask bench scale --help` lists all options. Nothing is left running after Ctrl-C.
+`cargo xtask bench scale --help` and `… latency --help` list all options. Nothing is left running after Ctrl-C.
 --program LABEL=PATH, given once or more, measures these instead. For example:
   cargo xtask bench scale --run 50:10 --idle 5        half a minute, to see how it looks
   cargo xtask bench scale --run 1000:1000 --json results.json";
@@ -18,7 +20,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         bail!("what should be measured? `cargo xtask bench --help`");
     };
     match what.as_str() {
-        "scale" => load("scale", rest),
+        "scale" | "latency" => load(what, rest),
         "micro" => micro(rest),
         other => bail!("there is no measurement {other:?}; `cargo xtask bench --help`"),
     }
@@ -26,7 +28,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// Help comes from where the options are.
 pub(crate) fn help(args: &[String]) -> Option<Result<()>> {
-    let what = args.first().filter(|word| *word == "scale")?;
+    let what = args
+        .first()
+        .filter(|word| matches!(word.as_str(), "scale" | "latency"))?;
     Some(load_tool(&[what, "--help"]))
 }
 

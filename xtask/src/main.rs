@@ -73,7 +73,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        brief: "Measures Bartizan beside redis-sentinel: `scale`, `micro`",
+        brief: "Measures Bartizan beside redis-sentinel: `latency`, `scale`, `micro`",
         help: bench::HELP,
         run: bench::run,
     },

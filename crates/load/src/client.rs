@@ -1,7 +1,7 @@
 //! A blocking client that can wait for very long replies and still notices that it should stop.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -51,18 +51,63 @@ impl Client {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_read_timeout(Some(LOOK))?;
         stream.set_nodelay(true)?;
+        Ok(Self::over(stream, 64 << 10))
+    }
+
+    /// Connects, and gives up on the connection or on a reply after `patience`.
+    ///
+    /// # Errors
+    /// Whatever connecting says.
+    pub fn connect_within(addr: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&addr, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_nodelay(true)?;
+        Ok(Self::over(stream, 4 << 10))
+    }
+
+    /// The next reply, unless a read takes longer than the patience of
+    /// [`Client::connect_within`].
+    ///
+    /// # Errors
+    /// When the connection breaks or is silent.
+    pub fn read_once(&mut self) -> io::Result<Frame> {
+        loop {
+            if let Some(frame) = self.decode()? {
+                return Ok(frame);
+            }
+            match self.stream.read(&mut self.scratch)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                read => self.unread = 0..read,
+            }
+        }
+    }
+
+    fn over(stream: TcpStream, scratch: usize) -> Self {
         let limits = Limits {
             items: 1 << 20,
             total: 256 << 20,
             bulk: 64 << 20,
             ..Limits::LINK
         };
-        Ok(Self {
+        Self {
             stream,
             decoder: ReplyDecoder::new(limits),
-            scratch: vec![0; 64 << 10],
+            scratch: vec![0; scratch],
             unread: 0..0,
-        })
+        }
+    }
+
+    /// A frame out of what was read before.
+    fn decode(&mut self) -> io::Result<Option<Frame>> {
+        while !self.unread.is_empty() {
+            let bytes = self.scratch.get(self.unread.clone()).unwrap_or_default();
+            let (used, frame) = self.decoder.decode(bytes).map_err(io::Error::other)?;
+            self.unread.start += used;
+            if frame.is_some() {
+                return Ok(frame);
+            }
+        }
+        Ok(None)
     }
 
     /// Sends a command.
@@ -89,13 +134,8 @@ impl Client {
     /// When the connection breaks; `Interrupted` when it is time to stop.
     pub fn read(&mut self, stop: &Stop) -> io::Result<Frame> {
         loop {
-            while !self.unread.is_empty() {
-                let bytes = self.scratch.get(self.unread.clone()).unwrap_or_default();
-                let (used, frame) = self.decoder.decode(bytes).map_err(io::Error::other)?;
-                self.unread.start += used;
-                if let Some(frame) = frame {
-                    return Ok(frame);
-                }
+            if let Some(frame) = self.decode()? {
+                return Ok(frame);
             }
             if stop.is_set() {
                 return Err(ErrorKind::Interrupted.into());
@@ -129,7 +169,7 @@ pub fn text(frame: &Frame) -> Option<&str> {
 }
 
 /// The `host:port` of an answer to `get-master-addr-by-name`.
-pub fn address(frame: &Frame) -> Option<std::net::SocketAddr> {
+pub fn address(frame: &Frame) -> Option<SocketAddr> {
     let Frame::Array(items) = frame else {
         return None;
     };

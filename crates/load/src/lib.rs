@@ -5,6 +5,7 @@
 //! are measured. [`scale`] is one measurement from the start to the end.
 
 pub mod client;
+pub mod latency;
 mod live;
 pub mod moment;
 pub mod scale;

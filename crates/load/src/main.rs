@@ -7,6 +7,7 @@
 
 mod options;
 mod scaling;
+mod timing;
 
 use std::io::IsTerminal as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,6 +35,7 @@ fn dispatch(args: &[String]) -> Result<()> {
     };
     match word.as_str() {
         "scale" => scaling::run(rest),
+        "latency" => timing::run(rest),
         "play" => play(rest),
         _ => bail!("unknown measurement {word:?}"),
     }

@@ -70,6 +70,8 @@ pub struct Outcome {
     pub unfinished: usize,
     /// Groups with more than one promotion.
     pub promoted_twice: usize,
+    /// Groups of which a Sentinel gave another new address before the one that all agree on.
+    pub overruled: usize,
     /// `+sdown` of somebody who was not down.
     pub false_sdown: usize,
     /// `+tilt`
@@ -174,6 +176,7 @@ impl<'a> Run<'a> {
                 sentinel.port,
                 &["+sdown", "+tilt"],
                 stop.clone(),
+                |_| {},
             )?);
             run.probes
                 .push(probe::start(sentinel.port, plan.masters, phase, stop)?);
@@ -289,30 +292,40 @@ impl<'a> Run<'a> {
         // Failovers that nobody asked for would still show.
         self.sleep(Duration::from_secs(2), "looking for more")?;
         promotions.extend(self.troupe.promotions()?);
-        self.judge(&promotions, &news);
+        let mut last = Vec::new();
+        for port in self.sentinels.ports() {
+            last.push(agreement::now(port, &self.killed, self.interrupted)?);
+        }
+        self.judge(&promotions, &news, &last);
         Ok(())
     }
 
-    fn judge(&mut self, promotions: &[Promotion], news: &[agreement::News]) {
-        let mut first: BTreeMap<usize, Promotion> = BTreeMap::new();
-        let mut last: BTreeMap<usize, Promotion> = BTreeMap::new();
-        let mut twice = 0;
+    /// What became of each group: `news` is the first new address that each Sentinel gave, `last`
+    /// what it gives in the end.
+    fn judge(
+        &mut self,
+        promotions: &[Promotion],
+        news: &[agreement::News],
+        last: &[agreement::News],
+    ) {
+        let mut promoted: BTreeMap<usize, Vec<Promotion>> = BTreeMap::new();
         for promotion in promotions {
-            first.entry(promotion.group).or_insert(*promotion);
-            if last.insert(promotion.group, *promotion).is_some() {
-                twice += 1;
-            }
+            promoted
+                .entry(promotion.group)
+                .or_default()
+                .push(*promotion);
         }
         let outcome = &mut self.outcome;
-        outcome.promoted = first.values().map(|p| p.at.since(self.killed_at)).collect();
+        let first = promoted.values().filter_map(|all| all.first());
+        outcome.promoted = first.map(|p| p.at.since(self.killed_at)).collect();
         outcome.promoted.sort();
-        outcome.promoted_twice = twice;
+        outcome.promoted_twice = promoted.values().filter(|all| all.len() > 1).count();
         for group in self.killed.keys() {
-            let told: Option<Vec<_>> = news.iter().map(|news| news.get(group)).collect();
-            let right = last.get(group).map(|promotion| promotion.addr);
-            let agreed = told.filter(|told| told.iter().all(|(_, addr)| Some(*addr) == right));
-            match agreed.and_then(|told| told.iter().map(|(at, _)| *at).max()) {
-                Some(at) => outcome.agreed.push(at.since(self.killed_at)),
+            let all = promoted.get(group).map(Vec::as_slice).unwrap_or_default();
+            let right = all.last().map(|promotion| promotion.addr);
+            match agreed_at(*group, right, last).zip(agreed_at(*group, right, news)) {
+                Some((_, at)) => outcome.agreed.push(at.since(self.killed_at)),
+                None if agreed_at(*group, right, last).is_some() => outcome.overruled += 1,
                 None => outcome.unfinished += 1,
             }
         }
@@ -418,6 +431,13 @@ impl<'a> Run<'a> {
             std::thread::sleep(Duration::from_millis(10).min(bound - waited));
         }
     }
+}
+
+/// When the last Sentinel gave this address for a group, if all did.
+fn agreed_at(group: usize, addr: Option<SocketAddr>, told: &[agreement::News]) -> Option<Moment> {
+    let told: Option<Vec<_>> = told.iter().map(|news| news.get(&group)).collect();
+    let told = told.filter(|told| told.iter().all(|(_, given)| Some(*given) == addr))?;
+    told.iter().map(|(at, _)| *at).max()
 }
 
 /// The lines that all Sentinels' files have in common.

@@ -192,6 +192,7 @@ fn row(program: &Program, plan: &Plan, outcome: &Outcome) -> Value {
         "failover_cpu_s": seconds(&outcome.failover_cpu).map(|s| round(s.worst)),
         "unfinished": outcome.unfinished,
         "promoted_twice": outcome.promoted_twice,
+        "overruled": outcome.overruled,
         "false_sdown": outcome.false_sdown,
         "tilts": outcome.tilts,
         "clients": plan.clients,
@@ -218,7 +219,7 @@ fn line(row: &Value) -> String {
     let mut text = format!(
         "{} M={} K={}: discovered {} s (CPU {} s); idle CPU {}, RSS {} KB; answers p99/max ms: \
          discovery {}/{}, idle {}/{}, failover {}/{}; promoted median/p99/max {}/{}/{} s of {}; \
-         all know {}/{}/{} s of {}; not done {}, twice {}; writes {}+{}+{}; false +sdown {}, \
+         all know {}/{}/{} s of {}; not done {}, twice {}, overruled {}; writes {}+{}+{}; false +sdown {}, \
          tilt {}; failover CPU {} s; players' CPU {}",
         at("/program"),
         at("/masters"),
@@ -243,6 +244,7 @@ fn line(row: &Value) -> String {
         at("/all_know_s/count"),
         at("/unfinished"),
         at("/promoted_twice"),
+        at("/overruled"),
         at("/writes/discovery"),
         at("/writes/idle"),
         at("/writes/failover"),

@@ -46,6 +46,16 @@ pub fn start(port: u16, old: BTreeMap<usize, SocketAddr>, stop: Stop) -> Result<
     })
 }
 
+/// What a Sentinel gives now for all of `groups`.
+///
+/// # Errors
+/// When it does not answer.
+pub fn now(port: u16, old: &BTreeMap<usize, SocketAddr>, stop: &Stop) -> Result<News> {
+    let mut news = News::new();
+    look(&mut Client::connect(port)?, old, &mut news, stop)?;
+    Ok(news)
+}
+
 fn look(
     client: &mut Client,
     old: &BTreeMap<usize, SocketAddr>,

@@ -29,16 +29,25 @@ impl Event {
 }
 
 /// Listens to a Sentinel from its start on, and to all events of `kinds` (of any kind if that is
-/// empty).
+/// empty); each goes to `heard` at once, and all of them are given in the end.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn start(port: u16, kinds: &'static [&'static str], stop: Stop) -> Result<Watcher<Vec<Event>>> {
+pub fn start(
+    port: u16,
+    kinds: &'static [&'static str],
+    stop: Stop,
+    mut heard: impl FnMut(&Event) + Send + 'static,
+) -> Result<Watcher<Vec<Event>>> {
     spawn("events", move || {
         let mut events = Vec::new();
         while !stop.is_set() {
             if let Ok(mut client) = Client::connect(port) {
-                let _ = listen(&mut client, kinds, &stop, &mut events);
+                let mut take = |event: Event| {
+                    heard(&event);
+                    events.push(event);
+                };
+                let _ = listen(&mut client, kinds, &stop, &mut take);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -50,7 +59,7 @@ fn listen(
     client: &mut Client,
     kinds: &[&str],
     stop: &Stop,
-    events: &mut Vec<Event>,
+    take: &mut impl FnMut(Event),
 ) -> std::io::Result<()> {
     client.send(&["PSUBSCRIBE", "*"])?;
     loop {
@@ -64,7 +73,7 @@ fn listen(
             let kind = text(kind).unwrap_or_default();
             if kinds.is_empty() || kinds.contains(&kind) {
                 let payload = text(payload).unwrap_or_default().to_owned();
-                events.push(Event {
+                take(Event {
                     at: Moment::now(),
                     kind: kind.to_owned(),
                     payload,
