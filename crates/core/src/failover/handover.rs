@@ -10,7 +10,6 @@ use crate::failover::{Cause, Failover, Mandate};
 use crate::ids::RequestId;
 use crate::input::Answer;
 use crate::model::master::{About, Master};
-use crate::model::server::Server;
 use crate::monitor::link::Pending;
 use crate::notify::event::{EventKind, Level};
 use crate::output::{Call, Output, ReplicaOf};
@@ -246,8 +245,8 @@ impl Master {
             return;
         };
         // Without a link it is said as soon as there is one again, if the pause is not over then.
-        let linked = |server: &Server| server.link.is_up();
-        if cx.now < pause.until && !self.servers.get(&pause.server).is_some_and(linked) {
+        let server = self.servers.get(&pause.server);
+        if cx.now < pause.until && !server.is_some_and(|server| server.link.is_up()) {
             self.write_pause = Some(pause);
             return;
         }
