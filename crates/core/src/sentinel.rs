@@ -20,7 +20,7 @@ use crate::input::Input;
 use crate::model::durable::{Durable, MasterState};
 use crate::model::gate::{Gate, Promise};
 use crate::model::master::{About, Master};
-use crate::monitor::hello::{self, Masters};
+use crate::monitor::hello::{self, Masters, Way};
 use crate::monitor::link::Owner;
 use crate::notify::event::EventKind;
 use crate::notify::script;
@@ -133,7 +133,7 @@ impl Sentinel {
                     }
                 }
                 if let Some(hello) = hello {
-                    self.on_hello(&hello);
+                    self.on_hello(&hello, Way::PubSub);
                 }
             }
             Input::Asked { request, command } => self.on_command(request, command),
@@ -228,8 +228,8 @@ impl Sentinel {
         }
     }
 
-    pub(crate) fn on_hello(&mut self, hello: &Hello) {
-        if hello::on_hello(&mut self.masters, &mut self.cx, hello) {
+    pub(crate) fn on_hello(&mut self, hello: &Hello, way: Way) {
+        if hello::on_hello(&mut self.masters, &mut self.cx, hello, way) {
             self.step_master(&hello.master);
             self.step_peer(hello.id);
         }
@@ -273,7 +273,7 @@ impl Sentinel {
         let kept = Reply::Integer(1);
         let withheld = Reply::error("ERR The configuration could not be saved on disk");
         if let Some(hello) = hello {
-            self.on_hello(hello);
+            self.on_hello(hello, Way::Peer);
         }
         let master = hello.and_then(|hello| self.masters.get(&hello.master));
         match master {

@@ -158,7 +158,9 @@ fn a_newer_epoch_for_the_same_address_is_saved_without_an_event() {
 #[test]
 fn the_new_master_may_be_a_server_that_was_not_known() {
     let mut bench = Bench::calm(&[R1], 1, 1);
-    bench.hear(hello(1, 3, 3, 6399));
+    bench.ask(Command::Publish {
+        hello: Some(hello(1, 3, 3, 6399)),
+    });
     bench.host(6399).lead();
     let said = bench.settle();
     let switch = "+switch-master mymaster 127.0.0.1 6379 127.0.0.1 6399".to_owned();
@@ -166,6 +168,29 @@ fn the_new_master_may_be_a_server_that_was_not_known() {
     assert!(said.contains(&"connect 6399 cmd".to_owned()));
     let kept = &bench.on_disk().replicas;
     assert_eq!(kept[..], [addr(MASTER), addr(R1)]);
+}
+
+#[test]
+fn an_unknown_master_that_somebody_published_is_not_believed_but_told_of() {
+    let mut bench = Bench::calm(&[R1], 1, 1);
+    let said = bench.hear(hello(1, 3, 3, 6399));
+    let doubt = "+config-doubted sentinel p1 127.0.0.1 5001 @ mymaster 127.0.0.1 6379 \
+                 127.0.0.1 6399 epoch 3";
+    assert_eq!(events(&said), [doubt]);
+    assert_eq!(events(&bench.settle()), ["+new-epoch 3"]);
+    assert_eq!(master_addr(&bench), "[127.0.0.1 6379]");
+    let again = bench.hear(hello(1, 4, 4, 6399));
+    assert_eq!(only(&again, "+config-doubted"), [""; 0], "once");
+    bench.settle();
+    bench.ask(Command::Publish {
+        hello: Some(hello(1, 4, 4, 6399)),
+    });
+    bench.settle();
+    assert_eq!(
+        master_addr(&bench),
+        "[127.0.0.1 6399]",
+        "until a peer says so itself"
+    );
 }
 
 #[test]

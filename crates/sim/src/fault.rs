@@ -129,7 +129,7 @@ kinds! {
     ResetMaster "reset-master" Operators 0 0 "SENTINEL RESET on the first.",
     Remonitor "remonitor" Operators 20_000 0 "SENTINEL REMOVE on the first, and MONITOR again at the end.",
     Flush "flush" Operators 0 0 "SENTINEL FLUSHCONFIG on the first.",
-    Lie "lie" Operators 0 4 "Somebody tells the first: garbage, a huge epoch, a vote with no epoch, another's id; only by hand, 4: a master that is none.",
+    Lie "lie" Operators 0 5 "Somebody tells the first: garbage, a huge epoch, a vote with no epoch, a master of no group; 4: a client publishes that the master is where nobody is; only by hand, 5: tells the first so.",
     AimPersist "aim-persist" Sentinel 20_000 0 "It dies the next time that it writes its file.",
     AimStand "aim-stand" Sentinel 20_000 0 "It dies the next time that it stands for election.",
     AimPromote "aim-promote" Sentinel 20_000 0 "It dies the next time that it sends REPLICAOF NO ONE.",

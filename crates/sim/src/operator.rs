@@ -1,6 +1,7 @@
 //! What operators do to Sentinels, and what liars tell them.
 
 use std::cmp::Reverse;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bartizan_core::addr::{Addr, Host};
@@ -14,6 +15,7 @@ use bartizan_core::report::Hello;
 use crate::checks::read;
 use crate::fault::{Fault, Kind, Who};
 use crate::rand::{Purpose, Stream, id_bytes};
+use crate::replication::StreamItem;
 use crate::world::World;
 
 /// Option and value of `SENTINEL SET`, by the number of the fault.
@@ -284,17 +286,31 @@ impl World {
                 epoch: None,
                 candidate: Some(stranger),
             }),
-            4 => {
+            4 | 5 => {
                 // Whoever believes it asks the others about that address.
                 self.checks.add_addr(nowhere(), group);
-                Command::Publish {
-                    hello: Some(hello(name.clone(), Epoch::new(1000), nowhere())),
+                let lie = hello(name.clone(), Epoch::new(1000), nowhere());
+                if fault.n == 4 {
+                    return self.publish_at(fault, lie);
                 }
+                Command::Publish { hello: Some(lie) }
             }
             _ => Command::Publish {
                 hello: Some(hello(MasterName::new("nobody"), Epoch::new(77), addr)),
             },
         };
         self.ask(h, command, None);
+    }
+
+    /// A client of the first server says it to all who subscribed.
+    fn publish_at(&mut self, fault: &Fault, hello: Hello) {
+        let server = fault.who.iter().find_map(|who| match who {
+            Who::Server(s) => Some(*s),
+            Who::Sentinel(_) | Who::Client(_) => None,
+        });
+        let up = |s: &usize| self.servers.get(*s).is_some_and(|server| server.up);
+        if let Some(s) = server.filter(up) {
+            self.publish(s, StreamItem::Hello(Rc::new(hello)));
+        }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Master {
     pub(crate) adopting: Option<Adoption>,
     /// Who to tell about the present configuration before clients are told.
     pub(crate) former: Option<Addr>,
+    /// When a configuration was last heard that was not believed.
+    pub(crate) doubted_at: Option<Mono>,
 }
 
 /// The last vote cast for this master. After a restart the leader is forgotten, the epoch not.
@@ -102,6 +104,7 @@ impl Master {
             write_pause: None,
             adopting: None,
             former: None,
+            doubted_at: None,
         };
         master.add_server(cx, &state.configuration.addr, Role::Master);
         for addr in &state.replicas {

@@ -15,13 +15,23 @@ use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::provide::options::MasterOptions;
 use crate::report::Hello;
+use crate::time::Mono;
 
 /// Every master by name.
 pub(crate) type Masters = BTreeMap<MasterName, Master>;
 
-/// Takes in a hello, however it came; false if it was no news. Our own, which come back over
-/// Pub/Sub, teach nothing.
-pub(crate) fn on_hello(masters: &mut Masters, cx: &mut Ctx, hello: &Hello) -> bool {
+/// How a hello came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Over a server's Pub/Sub, where every client of that server can publish.
+    PubSub,
+    /// From the peer, which connected to us.
+    Peer,
+}
+
+/// Takes in a hello; false if it was no news. Our own, which come back over Pub/Sub, teach
+/// nothing.
+pub(crate) fn on_hello(masters: &mut Masters, cx: &mut Ctx, hello: &Hello, way: Way) -> bool {
     if hello.id == cx.me || is_no_news(masters, cx, hello) {
         return false;
     }
@@ -39,7 +49,7 @@ pub(crate) fn on_hello(masters: &mut Masters, cx: &mut Ctx, hello: &Hello) -> bo
     };
     if let Some(peer) = master.peers.get_mut(&hello.id) {
         peer.heard_at = cx.now;
-        master.on_configuration_heard(cx, &hello.configuration, hello.id);
+        master.on_configuration_heard(cx, &hello.configuration, hello.id, way);
     }
     true
 }
@@ -185,7 +195,13 @@ impl Master {
     /// A peer speaks of a configuration: a newer one is adopted whole, once it is on disk.
     ///
     /// An epoch that was not believed is no reason to believe the address that comes with it.
-    fn on_configuration_heard(&mut self, cx: &mut Ctx, heard: &Configuration, from: RunId) {
+    fn on_configuration_heard(
+        &mut self,
+        cx: &mut Ctx,
+        heard: &Configuration,
+        from: RunId,
+        way: Way,
+    ) {
         if cx.is_mutant(Mutant::SplitConfiguration) && heard.is_newer_than(&self.configuration) {
             self.configuration.epoch = heard.epoch;
         }
@@ -199,6 +215,10 @@ impl Master {
         if heard.addr.host.ip().is_none() && !cx.options.resolve_hostnames {
             return;
         }
+        if way == Way::PubSub && self.find_server(cx, &heard.addr).is_none() {
+            self.doubt(cx, heard, from);
+            return;
+        }
         self.adopt(
             cx,
             Adoption {
@@ -206,6 +226,20 @@ impl Master {
                 source: Source::Peer(from),
             },
         );
+    }
+
+    /// A master of whom the group never heard is not believed in on the word of who can publish on
+    /// a server, which every application can. Nothing is lost if it is true: who made it so tells
+    /// us over a connection of its own at the same time, and every peer that believes it does
+    /// within the period of hellos.
+    fn doubt(&mut self, cx: &mut Ctx, heard: &Configuration, from: RunId) {
+        let recent = |at: Mono| cx.now.since(at) < cx.periods.info;
+        if self.doubted_at.is_some_and(recent) {
+            return;
+        }
+        self.doubted_at = Some(cx.now);
+        let words = format!("{} epoch {}", cx.shown_pair(&heard.addr), heard.epoch);
+        self.tell_more(cx, EventKind::ConfigDoubted, About::Peer(from), &words);
     }
 
     /// Sends a configuration to the disk; it takes effect from there.

@@ -165,8 +165,22 @@ mod tests {
     }
 
     #[test]
-    fn a_believed_lie_about_the_master_costs_one_failover() {
+    fn a_lie_about_the_master_that_a_client_publishes_costs_nothing() {
         let outcome = played("fault 20000 lie 0 4 s0 s1 r0\n");
+        assert_eq!(fallen(&outcome), None);
+        assert_eq!(outcome.stats.failovers, 0);
+    }
+
+    #[test]
+    fn a_lie_about_the_master_that_is_told_to_a_sentinel_costs_one_failover() {
+        let outcome = played("fault 20000 lie 0 5 s0 s1 r0\n");
+        assert_eq!(fallen(&outcome), None);
+        assert_eq!(outcome.stats.failovers, 1);
+    }
+
+    #[test]
+    fn one_redis_sentinel_that_believes_a_published_lie_still_costs_one_failover() {
+        let outcome = played("param upstream 1\nfault 20000 lie 0 4 s0 s1 r0\n");
         assert_eq!(fallen(&outcome), None);
         assert_eq!(outcome.stats.failovers, 1);
     }
