@@ -14,7 +14,7 @@ use crate::fleet::{self, SENTINELS, Who};
 use crate::ledger::{self, Account};
 use crate::scratch::Scratch;
 use crate::stage::Stage;
-use crate::writer::{Diet, LONG, Memory};
+use crate::writer::{Diet, Memory};
 
 const WRITERS: u32 = 2;
 const PACE: Duration = Duration::from_millis(5);
@@ -151,8 +151,9 @@ fn late_writes(memories: &[Memory], old: Who, thawed: Instant) -> (Vec<String>, 
     // Whoever was waiting when it was frozen is answered first, be it with an error.
     let waited = memories.iter().flat_map(|memory| &memory.waits);
     let answers = waited
-        .filter(|wait| wait.server == old && wait.from < thawed && wait.took > LONG)
-        .map(|wait| wait.from + wait.took);
+        .filter(|wait| wait.server == old)
+        .map(|wait| wait.from + wait.took)
+        .filter(|answered| *answered >= thawed);
     let first = answers.chain(late.iter().map(|ack| ack.at)).min();
     let last = late.iter().map(|ack| ack.at).max();
     let writable = first
