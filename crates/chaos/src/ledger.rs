@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use crate::fleet::Who;
-use crate::live::resp::Client;
+use crate::live::resp::{Client, Value};
 use crate::writer::Ack;
 
 /// A server was killed.
@@ -161,14 +161,12 @@ impl History {
 /// # Errors
 /// When the server does not answer.
 pub(crate) fn kept(server: Who, acks: &[Ack]) -> Result<BTreeSet<String>> {
-    let mut client = crate::fleet::connect(server)?;
-    client.set_patience(Some(std::time::Duration::from_secs(20)))?;
     let mut found = BTreeSet::new();
     for part in acks.chunks(1000) {
         let keys: Vec<String> = part.iter().map(Ack::key).collect();
         let mut words = vec!["MGET"];
         words.extend(keys.iter().map(String::as_str));
-        let reply = client.call(&words)?;
+        let reply = ask_patiently(server, &words)?;
         let values = reply.items().context("MGET answers an array")?;
         let there = keys
             .iter()
@@ -177,6 +175,24 @@ pub(crate) fn kept(server: Who, acks: &[Ack]) -> Result<BTreeSet<String>> {
         found.extend(there.map(|(key, _)| key.clone()));
     }
     Ok(found)
+}
+
+/// Asks again when the connection is closed: demotions close those of all clients.
+fn ask_patiently(server: Who, words: &[&str]) -> Result<Value> {
+    const TRIES: u32 = 20;
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let asked = crate::fleet::connect(server).and_then(|mut client| {
+            client.set_patience(Some(PATIENCE))?;
+            client.call(words)
+        });
+        match asked {
+            Err(_) if tries < TRIES => std::thread::sleep(Duration::from_millis(100)),
+            other => return other.with_context(|| format!("asking {server} what it has")),
+        }
+    }
 }
 
 /// The keys that are set in the rescued files of these directories.
@@ -295,9 +311,7 @@ pub(crate) fn spans(unexplained: &[(Ack, &'static str)]) -> Vec<String> {
 /// What a server's whole data set comes to; `None` when it does not answer.
 pub(crate) fn digest(server: Who) -> Option<String> {
     let mut client: Client = crate::fleet::connect(server).ok()?;
-    client
-        .set_patience(Some(std::time::Duration::from_secs(20)))
-        .ok()?;
+    client.set_patience(Some(Duration::from_secs(20))).ok()?;
     let reply = client.call(&["DEBUG", "DIGEST"]).ok()?;
     reply.text().map(str::to_owned)
 }
@@ -305,7 +319,6 @@ pub(crate) fn digest(server: Who) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const A: Who = Who::Server(0);
 

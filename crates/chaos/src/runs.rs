@@ -135,7 +135,7 @@ pub(crate) fn selection() -> Vec<&'static Fault> {
     const NAMES: &[&str] = &[
         "switchover",
         "kill-master",
-        "freeze-master",
+        "freeze-replica",
         "leader-killed-promoted",
         "switchover-leader-killed-paused",
         "switchover-master-killed",
