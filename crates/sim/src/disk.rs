@@ -82,6 +82,11 @@ impl Disk {
         self.save(self.first.clone());
     }
 
+    /// Somebody copies another host's file here.
+    pub fn replace(&mut self, file: Durable) {
+        self.save(file);
+    }
+
     /// The rename: the file is the new one from here on.
     fn save(&mut self, file: Durable) {
         let Some(text) = &mut self.text else {

@@ -74,7 +74,7 @@ macro_rules! kinds {
             /// Whether only a plan written by hand has it: an invariant falls with it, by what
             /// the protocol is.
             pub const fn is_directed(self) -> bool {
-                matches!(self, Self::OldFile | Self::Stranger)
+                matches!(self, Self::OldFile | Self::CopiedFile | Self::Stranger)
             }
 
             /// Whom it is aimed at.
@@ -138,6 +138,7 @@ kinds! {
     Moved "moved" Server 30_000 3 "The process dies and comes back under another address; n as for crash.",
     Stranger "stranger" Server 60_000 2 "Another cluster's server listens at its address: a master (0) or a replica (1).",
     OldFile "old-file" Sentinel 30_000 0 "The process dies, and somebody brings the first file back.",
+    CopiedFile "copied-file" Operators 30_000 0 "The first dies, and comes back with the second's file as it is, the id in it.",
 }
 
 /// One row of a plan.

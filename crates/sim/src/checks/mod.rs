@@ -215,8 +215,10 @@ pub fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
         Box::new(events::Events::default()),
     ];
     // Who is given an old file has forgotten its votes and epochs, and no protocol can help it:
-    // it may vote again in an epoch, and then two may be elected in it.
-    let remembers = !plan.faults.iter().any(|f| f.kind == Kind::OldFile);
+    // it may vote again in an epoch, and then two may be elected in it. Nor can it where two have
+    // one id, and so vote as one.
+    let forgets = |kind| matches!(kind, Kind::OldFile | Kind::CopiedFile);
+    let remembers = !plan.faults.iter().any(|f| forgets(f.kind));
     if remembers {
         all.push(Box::new(votes::Votes::default()));
         all.push(Box::new(monotonic::Monotonic::default()));

@@ -84,7 +84,7 @@ pub struct Armed {
 pub struct Host {
     /// Its place among all processes.
     pub node: Node,
-    /// Its id, for ever.
+    /// Its id, for ever, unless somebody gives it another's file.
     pub id: RunId,
     /// Where it listens.
     pub addr: Addr,

@@ -30,6 +30,21 @@ impl World {
         }
     }
 
+    /// Somebody sets a Sentinel that is down up again with a copy of another's file.
+    pub(super) fn copy_file(&mut self, node: Node, other: Node) {
+        let (Place::Sentinel(to), Place::Sentinel(from)) = (self.place(node), self.place(other))
+        else {
+            return;
+        };
+        let Some(file) = self.hosts.get(from).map(|host| host.disk.synced.clone()) else {
+            return;
+        };
+        if let Some(host) = self.hosts.get_mut(to) {
+            host.id = file.my_id;
+            host.disk.replace(file);
+        }
+    }
+
     /// The address at which a server was set up.
     pub(crate) fn home(&self, server: &Server) -> Addr {
         address(server.node, self.hosts.len(), 0)

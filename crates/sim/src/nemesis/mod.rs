@@ -190,6 +190,12 @@ impl World {
                 self.crash_for(node, fault.ms, fault.n);
                 self.change_identity(node);
             }
+            Kind::CopiedFile => {
+                self.crash_for(node, fault.ms, fault.n);
+                if let Some(other) = nodes.get(1) {
+                    self.copy_file(node, *other);
+                }
+            }
             Kind::SlowDisk | Kind::FullDisk => self.disk_trouble(node, fault),
             Kind::AimPersist | Kind::AimStand | Kind::AimPromote => {
                 if let Place::Sentinel(h) = self.place(node)
