@@ -49,37 +49,39 @@ pub(crate) fn detach() {
     let _ = nix::unistd::setsid();
 }
 
-/// The pid file of a running process; removed when dropped.
+/// A file that is there while this process is; removed when dropped.
 #[derive(Debug)]
-pub(crate) struct PidFile(PathBuf);
+pub(crate) struct OwnFile(PathBuf);
 
-impl PidFile {
-    /// Writes it where it was asked for; a daemon always has one.
-    ///
-    /// # Errors
-    /// The path and the reason, when it cannot be written: worth a line in the log, no more.
-    pub(crate) fn write(path: Option<&str>, daemonized: bool) -> Result<Option<Self>, String> {
-        let path = match path {
-            Some(path) if !path.is_empty() => path,
-            _ if daemonized => DEFAULT_PID_FILE,
-            _ => return Ok(None),
-        };
-        // The directory may change, so the path must not depend on it.
-        let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
-        match std::fs::write(&path, format!("{}\n", std::process::id())) {
-            Ok(()) => Ok(Some(Self(path))),
-            Err(error) => Err(format!(
-                "Failed to write PID file '{}': {}",
-                path.display(),
-                crate::disk::reason(&error)
-            )),
-        }
+impl OwnFile {
+    /// The file at `path`, which exists. The directory may change, and it stays the same file.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
     }
 }
 
-impl Drop for PidFile {
+impl Drop for OwnFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Writes the pid file where it was asked for; a daemon always has one.
+///
+/// # Errors
+/// The path and the reason, when it cannot be written: worth a line in the log, no more.
+pub(crate) fn write_pid(path: Option<&str>, daemonized: bool) -> Result<Option<OwnFile>, String> {
+    let path = match path {
+        Some(path) if !path.is_empty() => path,
+        _ if daemonized => DEFAULT_PID_FILE,
+        _ => return Ok(None),
+    };
+    match std::fs::write(path, format!("{}\n", std::process::id())) {
+        Ok(()) => Ok(Some(OwnFile::at(Path::new(path)))),
+        Err(error) => Err(format!(
+            "Failed to write PID file '{path}': {}",
+            crate::disk::reason(&error)
+        )),
     }
 }
 

@@ -14,6 +14,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use bartizan_core::ids::PersistSeq;
 use bartizan_core::input::Input;
 use bartizan_core::model::durable::Durable;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::log::Log;
 
@@ -186,6 +188,8 @@ pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<Saved> {
     let renamed = fill(&mut file, text, old.as_ref()).and_then(|()| fs::rename(&temporary, &path));
     match renamed {
         Ok(()) => {
+            // The copy of an earlier rewrite in place that failed is older than this.
+            let _ = fs::remove_file(beside(&path, BACKUP));
             sync_directory(&path)?;
             Ok(Saved::Renamed)
         }
@@ -231,23 +235,53 @@ fn fill(file: &mut File, text: &[u8], old: Option<&fs::Metadata>) -> io::Result<
 }
 
 /// The fallback where a rename is refused. A crash in the middle can tear the file, so its old
-/// text is kept beside it until the new one is synced; [`recover`] puts it back. One that is there
-/// already is of a rewrite that failed, and is the last whole text.
+/// text is kept beside it until the new one is synced; [`recover`] puts it back.
 fn rewrite_in_place(path: &Path, text: &[u8]) -> io::Result<()> {
     let backup = beside(path, BACKUP);
-    if !backup.exists() {
-        let (mut copy, temporary) = create_temporary(path)?;
-        fill(
-            &mut copy,
-            &fs::read(path)?,
-            fs::metadata(path).ok().as_ref(),
-        )?;
-        fs::rename(&temporary, &backup)?;
-        sync_directory(&backup)?;
-    }
+    let _lock = keep_copy(path, &backup)?;
     overwrite(path, text)?;
     fs::remove_file(&backup)?;
     sync_directory(&backup)
+}
+
+/// Makes the copy, which is locked for as long as the result lives, so that a second start on the
+/// same file knows that somebody is at work. One that is there already is of a rewrite that
+/// failed, and is the last whole text.
+fn keep_copy(path: &Path, backup: &Path) -> io::Result<Flock<File>> {
+    if let Some(lock) = lock_copy(backup)? {
+        return Ok(lock);
+    }
+    let (mut copy, temporary) = create_temporary(path)?;
+    fill(
+        &mut copy,
+        &fs::read(path)?,
+        fs::metadata(path).ok().as_ref(),
+    )?;
+    let lock = lock(copy)?;
+    fs::rename(&temporary, backup)?;
+    sync_directory(backup)?;
+    Ok(lock)
+}
+
+/// The copy, locked; `None` if there is none.
+fn lock_copy(backup: &Path) -> io::Result<Option<Flock<File>>> {
+    let file = match File::open(backup) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let lock = lock(file)?;
+    // Whoever held it until now may have removed it.
+    let same = fs::metadata(backup)
+        .is_ok_and(|now| lock.metadata().is_ok_and(|then| then.ino() == now.ino()));
+    Ok(same.then_some(lock))
+}
+
+fn lock(file: File) -> io::Result<Flock<File>> {
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => io::Error::other("another process is writing the file"),
+        errno => errno.into(),
+    })
 }
 
 fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
@@ -260,15 +294,15 @@ fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
 /// was being written had been promised to nobody yet.
 ///
 /// # Errors
-/// When the file is torn and cannot be written.
+/// When the file is torn and cannot be written, or when whoever writes it is still at work.
 pub(crate) fn recover(path: &Path) -> io::Result<bool> {
     let path = target(path);
     let backup = beside(&path, BACKUP);
-    let old = match fs::read(&backup) {
-        Ok(old) => old,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
+    let Some(mut copy) = lock_copy(&backup)? else {
+        return Ok(false);
     };
+    let mut old = Vec::new();
+    copy.read_to_end(&mut old)?;
     overwrite(&path, &old)?;
     fs::remove_file(&backup)?;
     sync_directory(&backup)?;
@@ -373,6 +407,37 @@ mod tests {
         assert!(recover(&path).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"the old text");
         assert_eq!(names(dir.path()), ["s.conf"]);
+    }
+
+    #[test]
+    fn a_rewrite_in_place_that_another_process_is_at_is_left_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        fs::write(&path, "the old text").unwrap();
+        let backup = beside(&path, BACKUP);
+        let at_work = keep_copy(&path, &backup).unwrap();
+        fs::write(&path, "the new te").unwrap();
+
+        let why = recover(&path).unwrap_err();
+        assert_eq!(why.to_string(), "another process is writing the file");
+        assert_eq!(fs::read(&path).unwrap(), b"the new te");
+        assert!(backup.exists());
+
+        // It dies.
+        drop(at_work);
+        assert!(recover(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"the old text");
+    }
+
+    #[test]
+    fn the_copy_of_a_failed_rewrite_does_not_outlive_a_whole_new_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.conf");
+        fs::write(&path, "torn").unwrap();
+        fs::write(beside(&path, BACKUP), "old").unwrap();
+        replace(&path, b"new").unwrap();
+        assert!(!recover(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[test]

@@ -142,10 +142,11 @@ impl Driver {
                 }
                 _ = sources.inputs.recv_many(&mut inputs, INPUTS_AT_ONCE) => {}
                 () = wait => {}
-                _ = sources.wishes.recv_many(&mut wishes, WISHES_AT_ONCE) => {}
+                _ = sources.wishes.recv_many(&mut wishes, WISHES_AT_ONCE), if self.is_open() => {}
             }
             // A flood of inputs must not keep clients waiting for ever.
-            while wishes.len() < WISHES_AT_ONCE
+            while self.is_open()
+                && wishes.len() < WISHES_AT_ONCE
                 && let Ok(wish) = sources.wishes.try_recv()
             {
                 wishes.push(wish);
@@ -155,6 +156,12 @@ impl Driver {
                 return exit;
             }
         }
+    }
+
+    /// Whether clients are heard: not before the first write has ended, so that nobody is told a
+    /// new id that the file does not have.
+    const fn is_open(&self) -> bool {
+        self.after_first_write.is_none()
     }
 
     /// Tells the core everything that happened, then that time has passed, and does what it asks.

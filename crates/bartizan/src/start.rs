@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 use crate::cli::Sources as Given;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::daemon::{self, PidFile};
+use crate::daemon::{self, OwnFile};
 use crate::disk::{self, Disk};
 use crate::driver::{Driver, Owed, Sources, WAITING_INPUTS, WAITING_WISHES, reporter};
 use crate::exit::Exit;
@@ -63,14 +63,7 @@ pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
         );
     }
     let max_clients = allow_open_files(&log, config.loaded.server.maxclients);
-    disk::clean_up(&config.path);
     let supervised = config.loaded.server.supervised;
-    let socket = config.loaded.server.unixsocket.clone();
-    let pid_file = PidFile::write(config.loaded.server.pidfile.as_deref(), daemonized)
-        .unwrap_or_else(|why| {
-            log.warning(why);
-            None
-        });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -78,10 +71,6 @@ pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
     let exit = local.block_on(&runtime, live(config, log.clone(), max_clients));
     daemon::notify_stopping(supervised);
     log.flush();
-    drop(pid_file);
-    if let Some(path) = socket.filter(|path| !path.is_empty()) {
-        let _ = std::fs::remove_file(path);
-    }
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
     exit
@@ -94,7 +83,7 @@ fn recover(given: &Given) -> anyhow::Result<bool> {
     };
     disk::recover(file).map_err(|error| {
         anyhow::anyhow!(
-            "The last rewrite of {} was cut off, and the copy beside it cannot be put back: {}",
+            "The last rewrite of {} has not ended, and the copy beside it cannot be put back: {}",
             file.display(),
             disk::reason(&error)
         )
@@ -119,6 +108,10 @@ async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit
             return Ok(Exit::Failure);
         }
     };
+    // What belongs to a process is touched only by who has the port: a second start on the file of
+    // a running one ends above.
+    disk::clean_up(&config.path);
+    let _traces = leave_traces(server, &log);
     let supervised = server.supervised;
     if let Some(tls) = &tls {
         tokio::task::spawn_local(tls::watch(Rc::clone(tls), log.clone()));
@@ -134,6 +127,19 @@ async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit
     daemon::notify_ready(supervised);
     tokio::task::spawn_local(daemon::pet_watchdog(supervised));
     Ok(driver.run(sources).await)
+}
+
+/// The pid file and the Unix socket, which go when this process does.
+fn leave_traces(server: &ServerOptions, log: &Log) -> [Option<OwnFile>; 2] {
+    let pid_file = daemon::write_pid(server.pidfile.as_deref(), daemon::is_daemon());
+    let socket = server.unixsocket.as_deref().filter(|path| !path.is_empty());
+    [
+        pid_file.unwrap_or_else(|why| {
+            log.warning(why);
+            None
+        }),
+        socket.map(|path| OwnFile::at(Path::new(path))),
+    ]
 }
 
 /// Reads what TLS needs, if it is wanted. The error is the lines for the log, as Redis words them.

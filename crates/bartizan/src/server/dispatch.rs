@@ -12,7 +12,8 @@ use bartizan_wire::resp::{Argv, Frame, Limits, Protocol, encode_frame};
 use super::acl::{self, DEFAULT_USER, Denial, Reason, Wanted};
 use super::client::Client;
 use super::info::{self, REDIS_VERSION, Section};
-use super::pubsub::{Kind, SUBSCRIPTIONS_PER_CLIENT};
+use super::pause::Pause;
+use super::pubsub::{Kind, SUBSCRIBED_BYTES_PER_CLIENT, SUBSCRIPTIONS_PER_CLIENT};
 use super::seat::{Shape, Slot, Waiting};
 use super::{clients, count};
 use crate::driver::Errand;
@@ -90,7 +91,13 @@ impl Client {
     /// Whether `CLIENT PAUSE` holds this back. Who is refused anyway need not wait.
     fn is_held(&self, argv: &Argv) -> bool {
         let (pause, now) = (&self.hall.pause, self.hall.clock.now());
-        request::find(argv).is_ok_and(|spec| pause.holds(now, spec.name))
+        let spec = |argv| request::find(&argv);
+        // It may be handed in again, so what it means is looked up in a copy.
+        pause.is_on(now)
+            && self
+                .unrenamed(argv.clone())
+                .and_then(spec)
+                .is_ok_and(|spec| !Pause::spares(spec.name))
     }
 
     /// Applies `rename-command` for our own commands: the new word means the old command, and the
@@ -308,8 +315,12 @@ impl Client {
     }
 
     fn subscribe(&self, kind: Kind, names: &[Vec<u8>]) {
-        if self.seat.subscribed().saturating_add(names.len()) > SUBSCRIPTIONS_PER_CLIENT {
-            return self.say(Voice::Heard, &Reply::error("ERR too many subscriptions"));
+        let bytes: usize = names.iter().map(Vec::len).sum();
+        if self.seat.subscribed().saturating_add(names.len()) > SUBSCRIPTIONS_PER_CLIENT
+            || self.seat.subscribed_bytes().saturating_add(bytes) > SUBSCRIBED_BYTES_PER_CLIENT
+        {
+            let refusal = Reply::error("ERR too many subscriptions, or too long names");
+            return self.say(Voice::Heard, &refusal);
         }
         let what = match kind {
             Kind::Channel => Subscription::Subscribe,

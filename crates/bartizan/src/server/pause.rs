@@ -42,9 +42,14 @@ impl Pause {
         self.changed.notify_waiters();
     }
 
-    /// Whether a command has to wait.
-    pub(super) fn holds(&self, now: Mono, command: &str) -> bool {
-        self.until.get().is_some_and(|until| now < until) && !NEVER_HELD.contains(&command)
+    /// Whether clients are paused.
+    pub(super) fn is_on(&self, now: Mono) -> bool {
+        self.until.get().is_some_and(|until| now < until)
+    }
+
+    /// Whether a command, by the name that the table has for it, goes on while clients are paused.
+    pub(super) fn spares(command: &str) -> bool {
+        NEVER_HELD.contains(&command)
     }
 
     /// Comes when the pause may be over. To be asked again after it.

@@ -11,6 +11,8 @@ use crate::clock::Clock;
 
 /// Channels and patterns of one client; beyond it a subscription is refused.
 pub(crate) const SUBSCRIPTIONS_PER_CLIENT: usize = 10_000;
+/// Bytes of their names, each of which is kept twice; beyond it a subscription is refused.
+pub(crate) const SUBSCRIBED_BYTES_PER_CLIENT: usize = 1 << 20;
 
 /// The number of a client.
 pub(crate) type ClientId = u64;
@@ -44,7 +46,7 @@ impl PubSub {
 
     /// Subscribes; a second time changes nothing.
     pub(crate) fn subscribe(&mut self, seat: &Rc<Seat>, kind: Kind, name: &[u8]) {
-        if seat.subscriptions(kind).borrow_mut().insert(name.to_vec()) {
+        if seat.listen(kind, name) {
             self.table(kind)
                 .entry(name.to_vec())
                 .or_default()
@@ -54,7 +56,7 @@ impl PubSub {
 
     /// Ends one subscription, if there is one.
     pub(crate) fn unsubscribe(&mut self, seat: &Seat, kind: Kind, name: &[u8]) {
-        seat.subscriptions(kind).borrow_mut().remove(name);
+        seat.unlisten(kind, name);
         let table = self.table(kind);
         if let Some(listeners) = table.get_mut(name) {
             listeners.remove(&seat.id);
@@ -67,7 +69,7 @@ impl PubSub {
     /// Ends all subscriptions of a client.
     pub(crate) fn forget(&mut self, seat: &Seat) {
         for kind in [Kind::Channel, Kind::Pattern] {
-            let names: BTreeSet<Vec<u8>> = seat.subscriptions(kind).take();
+            let names: BTreeSet<Vec<u8>> = seat.subscriptions(kind).borrow().clone();
             for name in names {
                 self.unsubscribe(seat, kind, &name);
             }

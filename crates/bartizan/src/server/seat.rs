@@ -53,6 +53,7 @@ pub(crate) struct Seat {
     pub(crate) mode: Cell<ReplyMode>,
     channels: RefCell<BTreeSet<Vec<u8>>>,
     patterns: RefCell<BTreeSet<Vec<u8>>>,
+    subscribed_bytes: Cell<usize>,
     queue: RefCell<VecDeque<Slot>>,
     queued_bytes: Cell<usize>,
     /// Since when more waits than a subscriber may leave unread for long.
@@ -113,6 +114,7 @@ impl Seat {
             mode: Cell::new(ReplyMode::On),
             channels: RefCell::default(),
             patterns: RefCell::default(),
+            subscribed_bytes: Cell::new(0),
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
             behind_since: Cell::new(None),
@@ -132,6 +134,29 @@ impl Seat {
     /// How many channels and patterns it listens to.
     pub(crate) fn subscribed(&self) -> usize {
         self.channels.borrow().len() + self.patterns.borrow().len()
+    }
+
+    /// How many bytes their names have.
+    pub(crate) const fn subscribed_bytes(&self) -> usize {
+        self.subscribed_bytes.get()
+    }
+
+    /// Notes that it listens to a name; whether that is new.
+    pub(crate) fn listen(&self, kind: Kind, name: &[u8]) -> bool {
+        let new = self.subscriptions(kind).borrow_mut().insert(name.to_vec());
+        if new {
+            let bytes = self.subscribed_bytes.get().saturating_add(name.len());
+            self.subscribed_bytes.set(bytes);
+        }
+        new
+    }
+
+    /// Notes that it does not listen to a name any more.
+    pub(crate) fn unlisten(&self, kind: Kind, name: &[u8]) {
+        if self.subscriptions(kind).borrow_mut().remove(name) {
+            let bytes = self.subscribed_bytes.get().saturating_sub(name.len());
+            self.subscribed_bytes.set(bytes);
+        }
     }
 
     /// Puts something at the end of what is to be sent.

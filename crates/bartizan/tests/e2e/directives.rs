@@ -41,6 +41,33 @@ fn renamed_commands_answer_to_their_new_name_only() {
 }
 
 #[test]
+fn a_pause_holds_renamed_commands_back_as_well() {
+    let mut lone = Lone::with_lines("rename-command role whoareyou\nrename-command ping pung\n");
+    let (program, conf) = (Flavor::UnderTest.program(), lone.conf());
+    lone.sentinel.spawn(&[&program, &conf]);
+    eventually("it answers", || {
+        lone.sentinel.ask(&["PUNG"]) == Some(Value::Status("PONG".to_owned()))
+    });
+    let [mut paused, mut other] = [(); 2].map(|()| lone.sentinel.client());
+    assert!(other.call(&["CLIENT", "PAUSE", "3600000"]).unwrap().is_ok());
+    paused.send(&["WHOAREYOU"]).unwrap();
+    paused
+        .set_patience(Some(Duration::from_millis(500)))
+        .unwrap();
+    let early = paused.read();
+    assert!(early.is_err(), "{early:?}");
+    let pong = other.call(&["PUNG"]).unwrap();
+    assert_eq!(
+        pong,
+        Value::Status("PONG".to_owned()),
+        "what peers need goes on"
+    );
+    assert!(other.call(&["CLIENT", "UNPAUSE"]).unwrap().is_ok());
+    paused.set_patience(Some(Duration::from_secs(60))).unwrap();
+    assert!(paused.read().unwrap().items().is_some());
+}
+
+#[test]
 fn an_included_file_counts_where_it_is_included() {
     let mut lone = Lone::with_lines("include more.conf\nmaxclients 77\n");
     let more = "maxclients 55\nsentinel monitor included 127.0.0.1 1 2\n";

@@ -114,6 +114,38 @@ fn a_client_that_pipelines_a_million_pings_and_does_not_read_is_held_back_and_lo
 }
 
 #[test]
+fn a_client_that_subscribes_to_many_long_names_is_told_that_it_is_enough() {
+    let fleet = one_sentinel();
+    let sentinel = &fleet.sentinels[0];
+    let before = peak_memory(sentinel.pid()).unwrap();
+    let mut client = sentinel.client();
+    client.set_patience(Some(PATIENCE)).unwrap();
+    let mut taken = 0;
+    let refused = loop {
+        let name = format!("{taken}{}", "x".repeat(400 << 10));
+        match client.call(&["SUBSCRIBE", &name]).unwrap() {
+            Value::Array(_) => taken += 1,
+            other => break other,
+        }
+        assert!(taken < 100, "100 names of 400 kB each are taken");
+    };
+    assert!(
+        refused.is_error("ERR too many subscriptions, or too long names"),
+        "{refused:?}"
+    );
+    let many: Vec<String> = (0..1000).map(|number| format!("name-{number}")).collect();
+    let mut words = vec!["SUBSCRIBE"];
+    words.extend(many.iter().map(String::as_str));
+    let mut modest = sentinel.client();
+    modest.send(&words).unwrap();
+    for _ in &many {
+        assert!(matches!(modest.read().unwrap(), Value::Array(_)));
+    }
+    assert_serves(sentinel);
+    assert_grown_by_less_than(16 * MIB, before, sentinel);
+}
+
+#[test]
 fn a_crowd_of_connections_is_refused_beyond_maxclients_and_those_inside_are_served() {
     let crowd = 20_000;
     let fleet = one_sentinel();
