@@ -106,6 +106,10 @@ impl Client {
             let blocked = replies > WAITING_REPLIES || bytes > WAITING_BYTES || !all_written;
             if let Some(argv) = self.held.take() {
                 self.respond(argv).await;
+                if self.held.is_none() {
+                    // What it said in return is not gathered yet.
+                    continue;
+                }
             }
             let held = self.held.is_some();
             if !self.unread.is_empty() && !blocked && !self.closing && !held {
