@@ -12,7 +12,7 @@ use bartizan_core::input::Answer;
 use bartizan_core::output::Call;
 use bartizan_core::provide::command::Command;
 use bartizan_core::time::Span;
-use bench::{Bench, MASTER, P1, P2, R1, R2, addr, events, name, only};
+use bench::{Bench, MASTER, P1, P2, R1, R2, R3, addr, events, name, only};
 
 const CONVERT: &str = "+convert-to-slave slave 127.0.0.1:6380 127.0.0.1 6380 @ mymaster \
                        127.0.0.1 6379";
@@ -21,7 +21,11 @@ const FIX: &str = "+fix-slave-config slave 127.0.0.1:6380 127.0.0.1 6380 @ mymas
 
 /// `R1` was promoted after the master died.
 fn switched() -> Bench {
-    let mut bench = Bench::calm(&[R1, R2], 2, 2);
+    switched_with(&[R1, R2])
+}
+
+fn switched_with(replicas: &[u16]) -> Bench {
+    let mut bench = Bench::calm(replicas, 2, 2);
     bench.host(R1).info.priority = Some(1);
     for port in [P1, P2] {
         bench.host(port).says_down = true;
@@ -122,6 +126,19 @@ fn a_replica_that_still_follows_the_former_master_is_re_pointed_sooner() {
     bench.host(R2).follow(addr(MASTER));
     let said = bench.until("+fix-slave-config", 20_000);
     assert!(said.contains(&"6381 SLAVEOF 127.0.0.1 6380".to_owned()));
+}
+
+#[test]
+fn no_replica_is_re_pointed_sooner_while_another_one_synchronises() {
+    let mut bench = switched_with(&[R1, R2, R3]);
+    bench.host(R2).info.master_link_up = false;
+    bench.host(R3).follow(addr(MASTER));
+    let said = bench.advance(40_000);
+    assert_eq!(only(&said, "6381 SLAVEOF"), [""; 0]);
+    assert_eq!(only(&said, "6382 SLAVEOF"), [""; 0]);
+    bench.host(R2).info.master_link_up = true;
+    let said = bench.until("+fix-slave-config", 10_000);
+    assert!(said.contains(&"6382 SLAVEOF 127.0.0.1 6380".to_owned()));
 }
 
 #[test]

@@ -13,6 +13,50 @@ fn holds(text: &str) {
     assert!(outcome.violation.is_none(), "{}", outcome.report());
 }
 
+/// S9 fell here over the fleet: while the leader waited for the first replica to synchronise, the
+/// others re-pointed the rest, all at once.
+#[test]
+fn the_others_leave_the_pace_of_replicas_to_a_leader_that_waits_for_one() {
+    let plan = "
+    seed 13
+    param replicas 4
+    param failover_timeout_ms 100000
+    fault 19000 no-replication 60000 0 r1
+    fault 20000 crash 70000 0 r0
+        ";
+    let outcome = play(&Plan::parse(plan).unwrap(), true);
+    assert!(outcome.violation.is_none(), "{}", outcome.report());
+    assert!(outcome.tail.contains("+slave-reconf-sent"));
+    assert!(!outcome.tail.contains("+fix-slave-config"));
+}
+
+/// S10 fell here: an answer that had waited for the disk was told in TILT, and said that the
+/// master is down.
+#[test]
+fn an_answer_that_waited_for_the_disk_says_nothing_of_the_master_in_tilt() {
+    holds(
+        "
+    seed 667774956784845488
+    param sentinels 2
+    param quorum 1
+    param masters 3
+    param write_every_ms 852
+    param down_after_ms 6243
+    param crash_detection_ms 200
+    param failover_timeout_ms 24184
+    param patience_ms 120000
+    param sync_low_us 500
+    param full_sync_ms 98
+    param faults_ms 80516
+    fault 24456 misconf 18151 0 r3
+    fault 24602 slow-disk 49719 510 s1
+    fault 32628 split 44995 0 s1 r0 r2 r3 r4 r6 r8
+    fault 32893 hang 16431 0 s1
+    fault 33890 deaf 49269 0 s0 s1 c0
+        ",
+    );
+}
+
 /// S10 fell here with the deliberate bug `act-in-tilt`.
 #[test]
 fn a_frozen_sentinel_holds_nobody_to_be_down_in_tilt() {

@@ -90,6 +90,17 @@ impl Master {
         settled && sane && remembered && self.odown.is_none()
     }
 
+    /// Whether a replica of the present master is not linked to it yet.
+    fn is_synchronising(&self, cx: &Ctx) -> bool {
+        self.replicas().any(|(_, server)| {
+            let follows = server.replication.follows.as_ref();
+            server.role == Role::Replica
+                && server.sdown.is_none()
+                && !server.replication.link_up
+                && follows.is_some_and(|it| cx.hosts.same(it, &self.configuration.addr))
+        })
+    }
+
     /// Whether a server is astray, and from when on it is to be directed.
     fn stray(&self, cx: &Ctx, server: &Server) -> Option<(Mono, Stray)> {
         if !server.link.is_up() || server.sdown.is_some() || server.info.is_none() {
@@ -124,12 +135,16 @@ impl Master {
                     .as_ref()
                     .is_some_and(|old| cx.hosts.same(old, follows));
                 let timeout = self.options.failover_timeout;
-                let wait = if outdated {
+                // While one synchronises, a leader may be waiting for it before it moves the next.
+                let wait = if outdated && !self.is_synchronising(cx) {
                     timeout.min(grace)
                 } else {
                     timeout
                 };
-                let since = server.replication.follows_since + wait + Span::TICK;
+                // And when one has done so, the leader gets the time to move the next.
+                let linked = self.replicas().map(|(_, it)| it.replication.linked_at);
+                let pace = linked.max().filter(|_| outdated).unwrap_or_default();
+                let since = server.replication.follows_since.max(pace) + wait + Span::TICK;
                 Some((since.max(quiet(wait)).max(obeyed), Stray::Replica))
             }
         }

@@ -97,6 +97,20 @@ impl Master {
     }
 }
 
+/// The same answer without a word about the master being down: it was held while the disk worked,
+/// and now we are in TILT.
+pub(crate) fn in_tilt(answer: Reply) -> Reply {
+    match answer {
+        Reply::Array(mut parts) => {
+            if let Some(down) = parts.first_mut() {
+                *down = Reply::Integer(0);
+            }
+            Reply::Array(parts)
+        }
+        other => other,
+    }
+}
+
 fn opinion(down: bool, leader: Option<RunId>, epoch: Epoch) -> Reply {
     let leader = leader.map_or_else(|| "*".to_owned(), |id| id.to_string());
     Reply::Array(vec![

@@ -56,6 +56,8 @@ pub(crate) struct Replication {
     /// When `follows`, or the role, changed last.
     pub(crate) follows_since: Mono,
     pub(crate) link_up: bool,
+    /// When its link came up last, as far as we saw.
+    pub(crate) linked_at: Mono,
     pub(crate) link_down_for: Span,
     pub(crate) priority: u32,
     pub(crate) offset: u64,
@@ -89,6 +91,7 @@ impl Server {
                 follows: None,
                 follows_since: now,
                 link_up: false,
+                linked_at: Mono::default(),
                 link_down_for: Span::ZERO,
                 priority: DEFAULT_PRIORITY,
                 offset: 0,

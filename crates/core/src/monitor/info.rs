@@ -102,6 +102,9 @@ impl Master {
         };
         let facts = &mut server.replication;
         facts.link_down_for = info.master_link_down_for;
+        if info.master_link_up && !facts.link_up {
+            facts.linked_at = cx.now;
+        }
         facts.link_up = info.master_link_up;
         facts.priority = info.priority.unwrap_or(facts.priority);
         facts.offset = info.offset.unwrap_or(facts.offset);

@@ -1,12 +1,14 @@
 //! Promises: held while the disk works, then kept or broken.
 
 use crate::failover::switch::Outcome;
+use crate::failover::vote;
 use crate::ids::PersistSeq;
-use crate::ids::{Epoch, MasterName};
+use crate::ids::{Epoch, MasterName, RequestId};
 use crate::model::durable::Durable;
 use crate::model::gate::Promise;
 use crate::notify::script;
 use crate::output::Output;
+use crate::provide::reply::Reply;
 use crate::sentinel::Sentinel;
 
 impl Sentinel {
@@ -68,7 +70,8 @@ impl Sentinel {
     pub(super) fn keep_promises(&mut self, promises: Vec<Promise>) {
         for promise in promises {
             match promise {
-                Promise::Vote { request, kept, .. } | Promise::Reply { request, kept, .. } => {
+                Promise::Vote { request, kept, .. } => self.answer_vote(request, kept),
+                Promise::Reply { request, kept, .. } => {
                     self.cx.out.push(Output::Answer {
                         request,
                         reply: kept,
@@ -99,8 +102,8 @@ impl Sentinel {
             match promise {
                 Promise::Vote {
                     request, withheld, ..
-                }
-                | Promise::Reply {
+                } => self.answer_vote(request, withheld),
+                Promise::Reply {
                     request, withheld, ..
                 } => {
                     self.cx.out.push(Output::Answer {
@@ -125,6 +128,14 @@ impl Sentinel {
                 Promise::Start => self.start(),
             }
         }
+    }
+
+    fn answer_vote(&mut self, request: RequestId, answer: Reply) {
+        let reply = match self.cx.tilt {
+            Some(_) => vote::in_tilt(answer),
+            None => answer,
+        };
+        self.cx.out.push(Output::Answer { request, reply });
     }
 
     pub(super) fn settle_adoption(&mut self, name: &MasterName, epoch: Epoch, write: Outcome) {
