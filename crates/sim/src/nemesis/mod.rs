@@ -186,14 +186,11 @@ impl World {
             }
             Kind::Slow => self.net.slow(node, fault.n * 1000),
             Kind::Trickle => self.net.set_trickle(node, fault.n * 1000),
-            Kind::OldFile | Kind::Moved => {
+            Kind::OldFile | Kind::Moved | Kind::CopiedFile => {
                 self.crash_for(node, fault.ms, fault.n);
-                self.change_identity(node);
-            }
-            Kind::CopiedFile => {
-                self.crash_for(node, fault.ms, fault.n);
-                if let Some(other) = nodes.get(1) {
-                    self.copy_file(node, *other);
+                match nodes.get(1) {
+                    Some(other) => self.copy_file(node, *other),
+                    None => self.change_identity(node),
                 }
             }
             Kind::SlowDisk | Kind::FullDisk => self.disk_trouble(node, fault),
