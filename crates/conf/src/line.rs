@@ -3,6 +3,7 @@
 use core::ops::Range;
 use std::sync::Arc;
 
+use crate::document::statement;
 use crate::error::{ConfError, Warning};
 use crate::secret::masked;
 use crate::token::{self, Word};
@@ -94,10 +95,9 @@ impl Place {
 impl Line {
     /// Reads a line; `None` for an empty one and for a comment.
     pub(crate) fn read(raw: &[u8], place: Place) -> Result<Option<Self>, ConfError> {
-        let trimmed = token::trim(raw);
-        if trimmed.is_empty() || trimmed.starts_with(b"#") {
+        let Some(trimmed) = statement(token::trim(raw)) else {
             return Ok(None);
-        }
+        };
         let text = String::from_utf8_lossy(trimmed).into_owned();
         // Where a byte of the line is in `text`, which may be longer. Words begin and end beside
         // ASCII, so a prefix is replaced as it is within the whole.

@@ -4,7 +4,7 @@ use bartizan_core::model::durable::{Durable, MasterState};
 
 use crate::directive::sentinel::{self, Row, Scope};
 use crate::directive::server;
-use crate::document::{Document, Statement};
+use crate::document::{Document, OURS, Statement};
 use crate::load::server_line;
 use crate::token;
 use crate::{LogLevel, ServerOptions};
@@ -140,7 +140,13 @@ fn write_lines(document: &mut Document, row: &Row, key: &str, lines: &[Vec<Strin
         token::quote
     };
     for line in lines {
-        document.emit(key, join(key, line, quote));
+        let line = join(key, line, quote);
+        let line = if row.name == "known-fork" {
+            format!("{OURS}{line}")
+        } else {
+            line
+        };
+        document.emit(key, line);
     }
 }
 

@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use bartizan_conf::{LogLevel, PaperWorld, ServerOptions, Source, UserLine, load, render};
 use bartizan_core::addr::{Addr, Host};
-use bartizan_core::ids::{Epoch, MasterName, Quorum, RunId};
+use bartizan_core::ids::{Epoch, MasterName, Quorum, ReplId, RunId};
 use bartizan_core::limits;
 use bartizan_core::model::configuration::Configuration;
 use bartizan_core::model::durable::{Durable, MasterState};
 use bartizan_core::provide::options::{GlobalOptions, MasterOptions, Periods, Renames, Secret};
+use bartizan_core::report::Fork;
 use bartizan_core::rescue::RescueMode;
 use bartizan_core::time::Span;
 use proptest::collection::{btree_map, btree_set, vec};
@@ -124,19 +125,33 @@ fn master(names: bool) -> impl Strategy<Value = MasterState> {
     let configuration = (epoch(), addr(names));
     let replicas = btree_set(addr(names), 0..5);
     let sentinels = btree_map(run_id(), addr(names), 0..4);
-    (configuration, options(), epoch(), replicas, sentinels).prop_map(
-        |((epoch, addr), options, voted_epoch, mut replicas, sentinels)| {
-            replicas.remove(&addr);
-            MasterState {
-                name: MasterName::new(""),
-                configuration: Configuration { epoch, addr },
-                options,
-                voted_epoch,
-                replicas: replicas.into_iter().collect(),
-                sentinels: sentinels.into_iter().collect(),
-            }
-        },
+    let forks = vec(("[0-9a-f]{39}1", any::<u64>()), 0..4);
+    (
+        configuration,
+        options(),
+        epoch(),
+        replicas,
+        sentinels,
+        forks,
     )
+        .prop_map(
+            |((epoch, addr), options, voted_epoch, mut replicas, sentinels, forks)| {
+                let fork = |(id, offset): (String, u64)| Fork {
+                    id: ReplId::parse(id.as_bytes()).unwrap(),
+                    offset,
+                };
+                replicas.remove(&addr);
+                MasterState {
+                    name: MasterName::new(""),
+                    configuration: Configuration { epoch, addr },
+                    options,
+                    voted_epoch,
+                    forks: forks.into_iter().map(fork).collect(),
+                    replicas: replicas.into_iter().collect(),
+                    sentinels: sentinels.into_iter().collect(),
+                }
+            },
+        )
 }
 
 fn global(names: bool) -> impl Strategy<Value = GlobalOptions> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::addr::{Addr, Host};
-use crate::ids::{CallId, Epoch, LinkId, MasterName, RunId};
+use crate::ids::{CallId, Epoch, LinkId, MasterName, RescueId, RunId};
 use crate::limits;
 use crate::model::gate::{Gate, Promise};
 use crate::model::peer::PeerLink;
@@ -222,6 +222,7 @@ pub(crate) struct Outbox {
     queue: VecDeque<Output>,
     links: u64,
     calls: u64,
+    rescues: u64,
     pub(crate) routes: BTreeMap<LinkId, Owner>,
 }
 
@@ -244,6 +245,11 @@ impl Outbox {
     pub(crate) fn close(&mut self, link: LinkId) {
         self.routes.remove(&link);
         self.push(Output::Close { link });
+    }
+
+    pub(crate) fn next_rescue(&mut self) -> RescueId {
+        self.rescues += 1;
+        RescueId::new(self.rescues)
     }
 
     pub(crate) fn next_call(&mut self) -> CallId {

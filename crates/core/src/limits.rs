@@ -23,3 +23,6 @@ pub const LARGEST_EPOCH: u64 = i64::MAX as u64;
 pub const EPOCH_LEAP: u64 = 1 << 32;
 /// The same on a link to a peer, which all masters share.
 pub const PENDING_CALLS_OF_PEER: usize = 20_000;
+
+/// Promotions that are remembered for each master, for the writes of those that return late.
+pub const FORKS: usize = 32;

@@ -150,7 +150,16 @@ impl Sentinel {
             Input::ScriptStarted { job, pid } => script::on_started(&mut self.cx, job, pid),
             Input::ScriptEnded { job, how } => script::on_ended(&mut self.cx, job, how),
             // Nothing asks for a rescue yet, so this id is nobody's.
-            Input::Rescued { id: _, outcome: _ } => {}
+            Input::Rescued { id, outcome } => {
+                let cx = &mut self.cx;
+                let found = self
+                    .masters
+                    .values_mut()
+                    .find_map(|m| m.on_rescued(cx, id, &outcome).then(|| m.name.clone()));
+                if let Some(name) = found {
+                    self.step_master(&name);
+                }
+            }
         }
         self.settle();
     }

@@ -99,6 +99,7 @@ impl World {
         let (hosts, per_group) = (count(params.sentinels), count(params.replicas + 1));
         let state = |g: usize| {
             Some(MasterState {
+                forks: Vec::new(),
                 name: self.groups.name(g)?.clone(),
                 configuration: Configuration {
                     epoch: Epoch::ZERO,

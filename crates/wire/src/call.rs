@@ -49,6 +49,9 @@ pub const SENT_TO_SERVERS: &[&str] = &[
     "script|kill",
     "client|pause",
     "client|unpause",
+    // By a rescue, on a connection of its own.
+    "psync",
+    "replconf",
 ];
 
 /// The same for other Sentinels.

@@ -76,6 +76,8 @@ fn the_lists_of_what_is_sent_are_complete_and_have_nothing_more() {
         Call::Unpause,
     ]);
     to_servers.extend(greeting(LinkKind::PubSub));
+    // What a rescue says, on a connection of its own.
+    to_servers.extend(list(&["psync", "replconf"]));
     assert_eq!(to_servers, list(SENT_TO_SERVERS));
     let ask = Call::Ask {
         addr: addr(),

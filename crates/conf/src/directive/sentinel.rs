@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bartizan_core::addr::Addr;
-use bartizan_core::ids::{Epoch, Quorum, RunId};
+use bartizan_core::ids::{Epoch, Quorum, ReplId, RunId};
 use bartizan_core::limits;
 use bartizan_core::model::configuration::Configuration;
 use bartizan_core::model::durable::{Durable, MasterState};
 use bartizan_core::provide::options::{MasterOptions, Periods, Secret};
+use bartizan_core::report::Fork;
 use bartizan_core::rescue::RescueMode;
 use bartizan_core::time::Span;
 
@@ -162,6 +163,7 @@ fn monitor(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
         }
         None => {
             let state = MasterState {
+                forks: Vec::new(),
                 name: master_name(name),
                 configuration: Configuration {
                     epoch: Epoch::ZERO,
@@ -278,6 +280,24 @@ fn leader_epoch(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
     master(draft, args)?;
     let epoch = epoch(draft, 1, second(args))?;
     master(draft, args)?.state.voted_epoch = epoch;
+    Ok(())
+}
+
+/// Written as a comment, so that a redis-sentinel starts from the file too.
+fn known_fork(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
+    let &[_, id, offset] = args else {
+        return Ok(());
+    };
+    let id = ReplId::parse(id.as_bytes())
+        .ok_or_else(|| Fault::at(1, "a replication id has 40 hex digits", ""))?;
+    let offset = offset
+        .parse()
+        .map_err(|_| Fault::at(2, "an offset is a number", ""))?;
+    let forks = &mut master(draft, args)?.state.forks;
+    forks.push(Fork { id, offset });
+    if forks.len() > limits::FORKS {
+        forks.remove(0);
+    }
     Ok(())
 }
 
@@ -478,6 +498,14 @@ fn maybe<T: AsRef<str>>(name: &str, value: Option<T>) -> Lines {
         .unwrap_or_default()
 }
 
+fn written_forks(master: &MasterState, _: &Periods) -> Lines {
+    let line = |fork: &Fork| {
+        let (name, id) = (master.name.to_string(), fork.id.to_string());
+        vec![name, id, fork.offset.to_string()]
+    };
+    master.forks.iter().map(line).collect()
+}
+
 fn written_replicas(master: &MasterState, _: &Periods) -> Lines {
     let line = |addr: &Addr| {
         vec![
@@ -593,6 +621,9 @@ pub(crate) const ROWS: &[Row] = rows! {
     "known-sentinel" Rest 3..=4, "NAME IP PORT ID",
         "mymaster 127.0.0.1 26380 0123456789abcdef0123456789abcdef01234567",
         known_sentinel, Scope::Master(written_sentinels);
+    "known-fork" Rest 3..=3, "NAME REPLICATION-ID OFFSET",
+        "mymaster 0123456789abcdef0123456789abcdef01234567 3697",
+        known_fork, Scope::Master(written_forks);
     "rename-command" Rest 3..=3, "NAME COMMAND NEW-NAME", "mymaster CONFIG GUESSME",
         rename_command, Scope::Master(written_renames);
     "current-epoch" Globals 1..=1, "EPOCH", "0",

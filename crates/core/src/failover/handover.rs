@@ -254,7 +254,7 @@ impl Master {
         self.tell(cx, EventKind::WritesReleased, About::Master);
     }
 
-    fn unpause(&mut self, cx: &mut Ctx, addr: &Addr) {
+    pub(crate) fn unpause(&mut self, cx: &mut Ctx, addr: &Addr) {
         let renames = self.options.renames.clone();
         if let Some(server) = self.servers.get_mut(addr) {
             server

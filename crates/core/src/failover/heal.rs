@@ -114,7 +114,9 @@ impl Master {
             Role::Master if cx.is_mutant(Mutant::ForgetOldMaster) => None,
             // It was master before the switch and knows nothing of it: nobody else's failover can
             // be what makes it say so.
-            Role::Master if server.stale_master => Some((obeyed, Stray::Master)),
+            Role::Master if server.stale_master => self
+                .is_salvaged(server)
+                .then(|| (obeyed.max(server.homecoming.not_before), Stray::Master)),
             Role::Master => {
                 let from = (server.role_since + grace + Span::TICK)
                     .max(quiet(grace))

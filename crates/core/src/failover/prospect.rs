@@ -206,6 +206,17 @@ impl Master {
         length * u64::try_from(before).unwrap_or(u64::MAX) + jitter
     }
 
+    /// How many of those that are there come before us in the line.
+    pub(crate) fn place(&self, cx: &Ctx) -> usize {
+        let mine = place_key(&self.name, cx.me);
+        let there = |id: &RunId| cx.peers.get(id).is_some_and(|shared| shared.link.is_up());
+        self.peers
+            .iter()
+            .filter(|(id, peer)| peer.sdown.is_none() && there(id))
+            .filter(|(id, _)| place_key(&self.name, **id) < mine)
+            .count()
+    }
+
     /// How long the one before us needs to be heard: to write its vote down, and to ask the
     /// slowest peer.
     fn turn_length(&self, cx: &Ctx) -> Span {

@@ -6,6 +6,7 @@
 use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::failover::Failover;
+use crate::failover::homecoming::Homecoming;
 use crate::failover::prospect::Prospect;
 use crate::failover::reconf::Reconfiguring;
 use crate::ids::Epoch;
@@ -116,12 +117,13 @@ impl Master {
             // Judged afresh, as the replica that it is to become.
             server.stale_master =
                 server.role == Role::Master && !cx.is_mutant(Mutant::ForgetOldMaster);
+            server.homecoming = Homecoming::replaced(cx.now, server.sdown.is_none());
             server.sdown = None;
             server.rebooted = None;
         }
+        self.end_homecoming(cx, &new);
         if let Some(server) = self.servers.get_mut(&new) {
             // What it reported as a replica is no sign of trouble; it is asked again at once.
-            server.stale_master = false;
             server.role_since = cx.now;
             server.sdown = None;
             server.rebooted = None;

@@ -4,6 +4,7 @@ use crate::addr::Addr;
 use crate::ids::{Epoch, MasterName, RunId};
 use crate::model::configuration::Configuration;
 use crate::provide::options::{GlobalOptions, MasterOptions, Periods};
+use crate::report::Fork;
 
 /// The state behind every promise: what the configuration file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub struct MasterState {
     pub voted_epoch: Epoch,
     /// Known replicas.
     pub replicas: Vec<Addr>,
+    /// Where histories of writes were left at promotions, oldest first, at most
+    /// [`crate::limits::FORKS`]: what a returned master has behind that it has alone.
+    pub forks: Vec<Fork>,
     /// Known peers.
     pub sentinels: Vec<(RunId, Addr)>,
 }

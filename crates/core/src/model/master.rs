@@ -16,7 +16,7 @@ use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::notify::event::EventKind;
 use crate::provide::options::{Credentials, MasterOptions};
-use crate::report::Role;
+use crate::report::{Fork, Role};
 use crate::time::Mono;
 
 /// One monitored name and all we know of it.
@@ -45,6 +45,8 @@ pub(crate) struct Master {
     pub(crate) write_pause: Option<WritePause>,
     /// A newer configuration on its way to the disk; takes effect when it is there.
     pub(crate) adopting: Option<Adoption>,
+    /// Where the histories of former masters were left.
+    pub(crate) forks: Vec<Fork>,
     /// Who to tell about the present configuration before clients are told.
     pub(crate) former: Option<Addr>,
     /// When a configuration was last heard that was not believed.
@@ -103,6 +105,7 @@ impl Master {
             order: None,
             write_pause: None,
             adopting: None,
+            forks: state.forks.clone(),
             former: None,
             doubted_at: None,
         };
@@ -218,6 +221,7 @@ impl Master {
                 .keys()
                 .filter_map(|id| cx.peers.get(id).map(|peer| (*id, peer.link.addr().clone())))
                 .collect(),
+            forks: self.forks.clone(),
             configuration,
         }
     }
@@ -293,6 +297,7 @@ impl Master {
             self.pursue(cx);
             self.release_writes(cx);
             self.close_order(cx);
+            self.welcome_back(cx);
             self.heal(cx);
             self.ask(cx);
         }
@@ -306,6 +311,7 @@ impl Master {
             dues.extend([
                 self.judge_due(cx),
                 self.pursue_due(cx),
+                self.homecoming_due(cx),
                 self.heal_due(cx),
                 self.ask_due(cx),
             ]);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::addr::Addr;
+use crate::failover::homecoming::Homecoming;
 use crate::ids::{MasterName, RunId};
 use crate::monitor::link::{Link, Owner, Subscription};
 use crate::report::{History, Role};
@@ -38,6 +39,8 @@ pub(crate) struct Server {
     /// It was the master until the last switch and has not shown itself as a replica since: what
     /// it says of being a master is out of date, whoever else might be promoting.
     pub(crate) stale_master: bool,
+    /// How far its return as a former master has come.
+    pub(crate) homecoming: Homecoming,
     /// When it was last told whom to follow.
     pub(crate) directed_at: Option<Mono>,
 }
@@ -102,6 +105,7 @@ impl Server {
             script_killed: false,
             rebooted: None,
             stale_master: false,
+            homecoming: Homecoming::default(),
             directed_at: None,
         }
     }

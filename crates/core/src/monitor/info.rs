@@ -18,6 +18,7 @@ impl Master {
         self.note_restart(cx, addr, info);
         self.note_role(cx, addr, info);
         self.note_replication(cx, addr, info);
+        self.note_history(cx, addr, info);
         if self.is_master(addr) && info.role != Some(Role::Replica) {
             self.find_replicas(cx, &info.replicas);
         }
@@ -63,12 +64,14 @@ impl Master {
             return;
         };
         let Some(role) = info.role else { return };
-        if role == Role::Replica {
-            server.stale_master = false;
+        let back = role == Role::Replica && server.stale_master;
+        let same = server.role == role;
+        if back {
+            self.end_homecoming(cx, addr);
         }
-        if server.role == role {
+        let Some(server) = self.servers.get_mut(addr).filter(|_| !same) else {
             return;
-        }
+        };
         server.role = role;
         server.role_since = cx.now;
         if role == Role::Replica {

@@ -45,6 +45,7 @@ pub(crate) enum Pending {
     Reconfigure,
     ScriptKill,
     Pause,
+    Fence,
     Unpause,
 }
 

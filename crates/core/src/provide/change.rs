@@ -139,6 +139,7 @@ fn monitor(
         return Err(Reply::error("ERR Duplicate master name."));
     }
     let state = MasterState {
+        forks: Vec::new(),
         name: name.clone(),
         configuration: Configuration {
             epoch: Epoch::ZERO,

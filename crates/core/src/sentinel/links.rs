@@ -22,6 +22,7 @@ impl Sentinel {
                 {
                     server.info_asked_at = None;
                     server.told_at = None;
+                    server.homecoming.on_link_up();
                 }
                 self.step_master(&name);
             }
@@ -142,6 +143,11 @@ impl Sentinel {
                             master.on_info(&mut self.cx, &addr, &info);
                         }
                     }
+                    (Pending::Fence, _) => {
+                        if let Some(server) = self.server_mut(&name, &addr) {
+                            server.homecoming.on_fence_answer();
+                        }
+                    }
                     (Pending::Pause, answer) => {
                         if let Some(master) = self.masters.get_mut(&name) {
                             master.on_pause_answer(&mut self.cx, &answer);
@@ -252,6 +258,7 @@ impl Sentinel {
             | Pending::Reconfigure
             | Pending::ScriptKill
             | Pending::Pause
+            | Pending::Fence
             | Pending::Unpause => {}
         }
     }

@@ -255,6 +255,7 @@ impl Scenario {
             options.down_after = DOWN_AFTER;
             options.failover_timeout = Span::secs(5);
             MasterState {
+                forks: Vec::new(),
                 name: name(),
                 configuration: Configuration {
                     epoch: Epoch::new(self.epoch),

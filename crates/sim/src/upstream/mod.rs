@@ -184,6 +184,7 @@ impl Upstream {
                 .map(|inst| (*id, inst.addr.clone()))
         };
         Some(MasterState {
+            forks: Vec::new(),
             name: name.clone(),
             replicas: master.replicas.keys().map(place).collect(),
             configuration: Configuration {

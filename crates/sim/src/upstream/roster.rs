@@ -23,6 +23,8 @@ impl Upstream {
             voted_epoch,
             replicas,
             sentinels,
+            // What redis-sentinel reads as a comment.
+            forks: _,
         } = saved;
         self.epoch = self.epoch.max(configuration.epoch);
         self.add_master(now, &name, configuration.addr, options);

@@ -1,0 +1,349 @@
+//! A former master comes back and knows nothing of the switch: it is fenced, what it alone has is
+//! rescued, and only then it becomes a replica (data-safety §3).
+//!
+//! Every Sentinel fences, since that does no harm twice. One rescues and demotes, the first in the
+//! order that all know; each other steps in when those before it have had their time.
+
+use crate::addr::Addr;
+use crate::ctx::Ctx;
+use crate::ids::{ReplId, RescueId};
+use crate::model::master::{About, Master};
+use crate::model::server::Server;
+use crate::monitor::link::Pending;
+use crate::mutant::Mutant;
+use crate::notify::event::EventKind;
+use crate::output::{Call, Output};
+use crate::report::{Fork, History, Info, Role};
+use crate::rescue::{Rescue, RescueMode, Rescued};
+use crate::time::{Mono, Span};
+
+/// How far the return of a former master has come, at its server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Homecoming {
+    /// Not before then: a master that was well when it was replaced is being demoted by whoever
+    /// replaced it.
+    pub(crate) not_before: Mono,
+    /// Its writes were last held back then.
+    fenced: Option<Mono>,
+    /// It answered that, so what it tells now is behind the fence.
+    answered: bool,
+    /// It first told its history, after it was fenced, then.
+    seen: Option<Mono>,
+    rescue: Salvage,
+}
+
+/// What becomes of the writes that it alone has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Salvage {
+    /// Not looked at yet, or it is somebody else's turn.
+    #[default]
+    Open,
+    /// They are being saved.
+    UnderWay(RescueId),
+    /// There are none, they are saved, or they cannot be.
+    Done,
+}
+
+/// What its history says, compared with where it was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Divergence {
+    /// It has nothing that the others lack.
+    None,
+    /// It has bytes of its own, from the fork on.
+    From(Fork),
+    /// It has, or may have, and they cannot be told any more.
+    Unknown(&'static str),
+}
+
+/// How long writes are held back at a time, and how often that is renewed.
+const FENCE: Span = Span::secs(5);
+const RENEW: Span = Span::secs(2);
+/// How long one Sentinel has for a rescue before the next one steps in: all of them are done
+/// before a redis-sentinel would demote the server, ten seconds after its return.
+const TURN: Span = Span::secs(3);
+/// What a master that was well gets, to be demoted by whoever replaced it.
+pub(crate) const PLANNED: Span = Span::secs(1);
+
+impl Homecoming {
+    /// A master was replaced at `now`, while it was well or was not.
+    pub(crate) fn replaced(now: Mono, was_well: bool) -> Self {
+        Self {
+            not_before: if was_well { now + PLANNED } else { now },
+            ..Self::default()
+        }
+    }
+
+    /// A new connection: it may have restarted, and then is neither fenced nor known.
+    pub(crate) fn on_link_up(&mut self) {
+        (self.fenced, self.seen, self.answered) = (None, None, false);
+        if self.rescue == Salvage::Done {
+            self.rescue = Salvage::Open;
+        }
+    }
+
+    /// It answered CLIENT PAUSE, one way or another.
+    pub(crate) const fn on_fence_answer(&mut self) {
+        self.answered = true;
+    }
+
+    /// When it is to be fenced, for the first time or again.
+    fn fence_due(&self) -> Mono {
+        self.fenced.map_or(self.not_before, |at| at + RENEW)
+    }
+}
+
+impl Master {
+    /// Fences former masters that are there, and begins the rescues whose turn it is.
+    pub(crate) fn welcome_back(&mut self, cx: &mut Ctx) {
+        let stale = |(_, server): &(&Addr, &Server)| server.stale_master && server.link.is_up();
+        let back: Vec<Addr> = self
+            .replicas()
+            .filter(stale)
+            .map(|(addr, _)| addr.clone())
+            .collect();
+        for addr in back {
+            self.fence(cx, &addr);
+            self.salvage(cx, &addr);
+        }
+    }
+
+    /// When one of them is due.
+    pub(crate) fn homecoming_due(&self, cx: &Ctx) -> Option<Mono> {
+        let dues = self.replicas().filter_map(|(addr, server)| {
+            let home = &server.homecoming;
+            if !server.stale_master || !server.link.is_up() || self.is_held(addr) {
+                return None;
+            }
+            let turn = home.seen.filter(|_| home.rescue == Salvage::Open);
+            let turn = turn.map(|seen| seen + self.salvage_turn(cx));
+            let turn = turn.filter(|turn| *turn > cx.now);
+            Some(turn.map_or(home.fence_due(), |turn| turn.min(home.fence_due())))
+        });
+        dues.min()
+    }
+
+    /// Whether a former master may be demoted: nothing of what it alone has is lost by that any
+    /// more.
+    pub(crate) fn is_salvaged(&self, server: &Server) -> bool {
+        server.homecoming.rescue == Salvage::Done || self.options.rescue == RescueMode::Off
+    }
+
+    /// A server told its history: what forked there is remembered, and who has an abandoned one
+    /// is known for what it is, also after a restart of ours.
+    pub(crate) fn note_history(&mut self, cx: &mut Ctx, addr: &Addr, info: &Info) {
+        if info.role != Some(Role::Master) {
+            return;
+        }
+        if let Some(server) = self.servers.get_mut(addr)
+            && server.stale_master
+            && server.homecoming.answered
+        {
+            server.homecoming.seen.get_or_insert(cx.now);
+        }
+        let Some(history) = info.history else {
+            return;
+        };
+        if self.is_master(addr) {
+            if let Some(fork) = history.before {
+                self.remember_fork(cx, fork);
+            }
+            return;
+        }
+        let left = self.fork_of(history.id).is_some();
+        let current = self.primary().and_then(|master| master.history);
+        let is_current = current.is_some_and(|current| current.id == history.id);
+        let Some(server) = self.servers.get_mut(addr) else {
+            return;
+        };
+        if left && !is_current && !cx.is_mutant(Mutant::ForgetOldMaster) {
+            server.stale_master = true;
+        }
+    }
+
+    /// A rescue ended, well or not: the server can be demoted.
+    pub(crate) fn on_rescued(&mut self, cx: &mut Ctx, id: RescueId, outcome: &Rescued) -> bool {
+        let found = self
+            .servers
+            .iter_mut()
+            .find(|(_, server)| server.homecoming.rescue == Salvage::UnderWay(id));
+        let Some((addr, server)) = found else {
+            return false;
+        };
+        server.homecoming.rescue = Salvage::Done;
+        let addr = addr.clone();
+        match outcome {
+            Rescued::Nothing => {}
+            Rescued::Whole { file, commands } => {
+                let more = format!("{commands} {file}");
+                self.tell_more(cx, EventKind::RescuedWrites, About::Replica(&addr), &more);
+            }
+            Rescued::Partly { file, why } => {
+                let file = file.as_deref().unwrap_or("-");
+                let more = format!("{file} #{why}");
+                self.tell_more(
+                    cx,
+                    EventKind::RescueIncomplete,
+                    About::Replica(&addr),
+                    &more,
+                );
+            }
+        }
+        true
+    }
+
+    /// A former master is a replica now, or the master again: its clients may write where they
+    /// can.
+    pub(crate) fn end_homecoming(&mut self, cx: &mut Ctx, addr: &Addr) {
+        let Some(server) = self.servers.get_mut(addr) else {
+            return;
+        };
+        server.stale_master = false;
+        let home = std::mem::take(&mut server.homecoming);
+        if home.fenced.is_some() {
+            self.unpause(cx, addr);
+        }
+    }
+
+    fn fence(&mut self, cx: &mut Ctx, addr: &Addr) {
+        if self.is_held(addr) {
+            return;
+        }
+        let renames = self.options.renames.clone();
+        let Some(server) = self.servers.get_mut(addr) else {
+            return;
+        };
+        if server.homecoming.fence_due() > cx.now {
+            return;
+        }
+        let first = server.homecoming.fenced.replace(cx.now).is_none();
+        let pause = Call::Pause { span: FENCE };
+        server
+            .link
+            .call(pause, Pending::Fence, &renames, &mut cx.out);
+        // What it has is asked for behind the fence: nothing is added to it any more.
+        if first
+            && server
+                .link
+                .call(Call::Info, Pending::Info, &renames, &mut cx.out)
+        {
+            server.info_asked_at = Some(cx.now);
+        }
+        if first {
+            self.tell(cx, EventKind::Fenced, About::Replica(addr));
+        }
+    }
+
+    fn salvage(&mut self, cx: &mut Ctx, addr: &Addr) {
+        let turn = self.salvage_turn(cx);
+        let Some(server) = self.servers.get(addr) else {
+            return;
+        };
+        let home = &server.homecoming;
+        let (Some(seen), Salvage::Open) = (home.seen, home.rescue) else {
+            return;
+        };
+        // Before Redis 4.0 there is nothing to compare, and nothing to ask for.
+        let Some(history) = server.history else {
+            return self.close_salvage(addr);
+        };
+        // Where the current master left the history is told by its own INFO.
+        let compared = self.primary().is_some_and(|master| {
+            master.role == Role::Master && master.info.is_some() && master.link.is_up()
+        });
+        if !compared || self.options.rescue == RescueMode::Off {
+            return;
+        }
+        let fork = match self.divergence(history) {
+            Divergence::None => return self.close_salvage(addr),
+            Divergence::Unknown(_) | Divergence::From(_) if cx.now < seen + turn => return,
+            Divergence::From(fork) => fork,
+            Divergence::Unknown(why) => {
+                self.close_salvage(addr);
+                let more = format!("- #{why}");
+                return self.tell_more(
+                    cx,
+                    EventKind::RescueIncomplete,
+                    About::Replica(addr),
+                    &more,
+                );
+            }
+        };
+        self.begin_rescue(cx, addr, fork, history);
+    }
+
+    fn begin_rescue(&mut self, cx: &mut Ctx, addr: &Addr, fork: Fork, history: History) {
+        let Some(ip) = cx.hosts.ip(&addr.host) else {
+            return;
+        };
+        let id = cx.out.next_rescue();
+        let rescue = Box::new(Rescue {
+            master: self.name.clone(),
+            addr: addr.clone(),
+            ip,
+            auth: self.auth.clone(),
+            fork,
+            history,
+            mode: self.options.rescue,
+        });
+        cx.out.push(Output::Rescue { id, rescue });
+        if let Some(server) = self.servers.get_mut(addr) {
+            server.homecoming.rescue = Salvage::UnderWay(id);
+        }
+    }
+
+    fn close_salvage(&mut self, addr: &Addr) {
+        if let Some(server) = self.servers.get_mut(addr) {
+            server.homecoming.rescue = Salvage::Done;
+        }
+    }
+
+    fn divergence(&self, history: History) -> Divergence {
+        if let Some(fork) = self.fork_of(history.id) {
+            return if history.offset >= fork.offset {
+                Divergence::From(fork)
+            } else {
+                Divergence::None
+            };
+        }
+        // It restarted with its data: the history it had is the one before.
+        let before = history.before.and_then(|end| {
+            let fork = self.fork_of(end.id)?;
+            Some((fork.offset, end.offset))
+        });
+        match before {
+            Some((fork, end)) if end <= fork => Divergence::None,
+            Some(_) => {
+                Divergence::Unknown("it restarted: its writes behind the fork are in no backlog")
+            }
+            None => Divergence::Unknown("it restarted, or its history is not known here"),
+        }
+    }
+
+    fn fork_of(&self, id: ReplId) -> Option<Fork> {
+        self.forks.iter().rev().find(|fork| fork.id == id).copied()
+    }
+
+    fn remember_fork(&mut self, cx: &mut Ctx, fork: Fork) {
+        if self.forks.contains(&fork) {
+            return;
+        }
+        self.forks.push(fork);
+        if self.forks.len() > crate::limits::FORKS {
+            self.forks.remove(0);
+        }
+        cx.gate.touch();
+    }
+
+    /// How long those before us in the line have for it.
+    fn salvage_turn(&self, cx: &Ctx) -> Span {
+        let place = u64::try_from(self.place(cx)).unwrap_or(u64::MAX);
+        TURN * place.min(10)
+    }
+
+    /// Whether a switchover without loss holds its writes back.
+    fn is_held(&self, addr: &Addr) -> bool {
+        self.write_pause
+            .as_ref()
+            .is_some_and(|pause| pause.server == *addr)
+    }
+}

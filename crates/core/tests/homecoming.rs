@@ -1,0 +1,229 @@
+//! A former master comes back: fenced, rescued, demoted, in this order (data-safety §3).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bench;
+
+use std::sync::Arc;
+
+use bartizan_core::ids::{ReplId, RescueId};
+use bartizan_core::input::Input;
+use bartizan_core::report::{Fork, History};
+use bartizan_core::rescue::{RescueMode, Rescued};
+use bench::{Bench, MASTER, P1, P2, R1, addr, boot_of, events, master_state};
+
+const FENCED: &str = "+fenced slave 127.0.0.1:6379 127.0.0.1 6379 @ mymaster 127.0.0.1 6380";
+const CONVERT: &str = "+convert-to-slave slave 127.0.0.1:6379";
+/// What both had when the first master died.
+const COMMON: u64 = 1000;
+
+fn history_id(letter: u8) -> ReplId {
+    ReplId::parse(&[letter; 40]).unwrap()
+}
+
+fn fork() -> Fork {
+    Fork {
+        id: history_id(b'a'),
+        offset: COMMON + 1,
+    }
+}
+
+fn tell(bench: &mut Bench, port: u16, letter: u8, offset: u64, before: Option<Fork>) {
+    bench.host(port).info.history = Some(History {
+        id: history_id(letter),
+        offset,
+        before,
+        kept_from: Some(1),
+    });
+}
+
+/// The first master died and `R1` took over where the history was left; nobody else is there to
+/// rescue anything.
+fn switched(mode: RescueMode) -> Bench {
+    let mut state = master_state(&[R1], 2, 2);
+    state.options.rescue = mode;
+    let mut bench = Bench::boot(boot_of(vec![state]));
+    tell(&mut bench, MASTER, b'a', COMMON, None);
+    tell(&mut bench, R1, b'a', COMMON, None);
+    for port in [P1, P2] {
+        bench.host(port).says_down = true;
+    }
+    bench.advance(11_000);
+    tell(&mut bench, R1, b'b', COMMON, Some(fork()));
+    bench.kill(MASTER);
+    bench.until("+failover-end", 8000);
+    bench.advance(1000);
+    for port in [P1, P2] {
+        bench.kill(port);
+    }
+    bench.advance(6000);
+    bench
+}
+
+/// It comes back as a master with this much of the old history; what is said within `ms`.
+fn come_back(bench: &mut Bench, letter: u8, offset: u64, ms: u64) -> Vec<String> {
+    tell(bench, MASTER, letter, offset, None);
+    bench.revive(MASTER);
+    bench.host(MASTER).lead();
+    bench.advance(ms)
+}
+
+fn position(said: &[String], words: &str) -> usize {
+    said.iter()
+        .position(|line| line.starts_with(words))
+        .unwrap_or_else(|| panic!("no `{words}` in {said:#?}"))
+}
+
+fn has(said: &[String], words: &str) -> bool {
+    said.iter().any(|line| line.starts_with(words))
+}
+
+fn end_rescue(bench: &mut Bench, outcome: Rescued) -> Vec<String> {
+    let id = RescueId::new(1);
+    let mut said = bench.give(Input::Rescued { id, outcome });
+    said.extend(bench.settle());
+    said
+}
+
+#[test]
+fn its_writes_are_held_back_before_anything_else_is_asked_of_it() {
+    let mut bench = switched(RescueMode::Stream);
+    let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
+    let up = position(&said, "connect 6379 cmd");
+    let first = said[up..]
+        .iter()
+        .find(|line| line.starts_with("6379 "))
+        .unwrap();
+    assert_eq!(first, "6379 CLIENT PAUSE 5000 WRITE");
+    assert!(events(&said).contains(&FENCED));
+}
+
+#[test]
+fn what_it_alone_has_is_rescued_before_it_is_demoted() {
+    let mut bench = switched(RescueMode::Stream);
+    let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+    assert!(!has(&said, "6379 SLAVEOF"));
+    assert!(
+        !has(&bench.advance(1000), "6379 SLAVEOF"),
+        "not while it is under way"
+    );
+    let file = Arc::from("rescue/mymaster.resp");
+    let said = end_rescue(&mut bench, Rescued::Whole { file, commands: 7 });
+    let told = position(&said, "+rescued-writes slave 127.0.0.1:6379");
+    assert!(
+        said[told].ends_with("7 rescue/mymaster.resp"),
+        "{}",
+        said[told]
+    );
+    assert!(told < position(&said, "6379 SLAVEOF 127.0.0.1 6380"));
+    assert!(has(&said, CONVERT));
+    assert!(position(&said, "6379 SLAVEOF") < position(&said, "6379 CLIENT UNPAUSE"));
+}
+
+#[test]
+fn the_fence_is_renewed_while_a_rescue_takes_long() {
+    let mut bench = switched(RescueMode::Stream);
+    come_back(&mut bench, b'a', COMMON + 500, 1500);
+    let said = bench.advance(20_000);
+    let renewed = said
+        .iter()
+        .filter(|line| line.contains("CLIENT PAUSE"))
+        .count();
+    assert!((9..=11).contains(&renewed), "{renewed}");
+    assert!(!has(&said, "rescue "), "one at a time");
+}
+
+#[test]
+fn what_could_not_be_rescued_is_told_and_the_server_is_demoted() {
+    let mut bench = switched(RescueMode::Stream);
+    come_back(&mut bench, b'a', COMMON + 500, 1500);
+    let why = Arc::from("the backlog begins behind the fork");
+    let said = end_rescue(&mut bench, Rescued::Partly { file: None, why });
+    let told = position(&said, "-rescue-incomplete slave 127.0.0.1:6379");
+    assert!(said[told].ends_with("- #the backlog begins behind the fork"));
+    assert!(has(&said, "6379 SLAVEOF 127.0.0.1 6380"));
+}
+
+#[test]
+fn a_server_that_has_nothing_of_its_own_is_demoted_at_once_and_hears_no_hello_before() {
+    let mut bench = switched(RescueMode::Stream);
+    let said = come_back(&mut bench, b'a', COMMON, 1500);
+    assert!(!has(&said, "rescue "), "{said:#?}");
+    let demoted = position(&said, "6379 SLAVEOF 127.0.0.1 6380");
+    assert!(!has(&said[..demoted], "6379 HELLO"));
+}
+
+#[test]
+fn a_master_that_restarted_cannot_be_rescued_and_that_is_said_once() {
+    let mut bench = switched(RescueMode::Stream);
+    let mut said = come_back(&mut bench, b'c', 0, 1500);
+    said.extend(bench.advance(10_000));
+    let told = said
+        .iter()
+        .filter(|line| line.starts_with("-rescue-incomplete"));
+    assert_eq!(told.count(), 1, "{said:#?}");
+    assert!(has(&said, "6379 SLAVEOF 127.0.0.1 6380"));
+}
+
+#[test]
+fn where_rescue_is_off_it_is_fenced_and_demoted_at_once() {
+    let mut bench = switched(RescueMode::Off);
+    let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
+    assert!(events(&said).contains(&FENCED));
+    assert!(!has(&said, "rescue "));
+    assert!(has(&said, "6379 SLAVEOF 127.0.0.1 6380"));
+}
+
+#[test]
+fn sentinels_rescue_in_their_order_and_the_next_steps_in_after_three_seconds_each() {
+    let mut bench = switched(RescueMode::Stream);
+    for port in [P1, P2] {
+        bench.revive(port);
+    }
+    bench.advance(3000);
+    let began = bench.now;
+    come_back(&mut bench, b'a', COMMON + 500, 0);
+    bench.until("rescue 1", 10_000);
+    let waited = bench.now.since(began).as_ms();
+    let place = (0..3).find(|place| (place * 3000..place * 3000 + 1500).contains(&waited));
+    assert!(place.is_some(), "{waited} ms after its return");
+}
+
+#[test]
+fn where_a_history_was_left_is_on_disk_and_a_restarted_sentinel_goes_by_it() {
+    let bench = switched(RescueMode::Stream);
+    let mut state = bench.on_disk().clone();
+    assert_eq!(state.forks, [fork()]);
+
+    state.configuration.addr = addr(R1);
+    state.replicas = vec![addr(MASTER)];
+    state.sentinels.clear();
+    let mut bench = Bench::boot(boot_of(vec![state]));
+    bench.host(R1).lead();
+    tell(&mut bench, R1, b'b', COMMON + 9, Some(fork()));
+    bench.host(MASTER).lead();
+    tell(&mut bench, MASTER, b'a', COMMON + 500, None);
+    let said = bench.advance(3000);
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+    assert!(!has(&said, "6379 SLAVEOF"));
+}
+
+#[test]
+fn a_master_that_missed_two_failovers_is_rescued_from_its_own_fork() {
+    let mut bench = switched(RescueMode::Stream);
+    let second = Fork {
+        id: history_id(b'b'),
+        offset: 5001,
+    };
+    tell(&mut bench, R1, b'd', 6000, Some(second));
+    bench.advance(11_000);
+    assert_eq!(bench.on_disk().forks, [fork(), second]);
+    let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+}
