@@ -12,7 +12,7 @@ mod bench;
 use std::sync::Arc;
 
 use bartizan_core::ids::{ReplId, RescueId};
-use bartizan_core::input::Input;
+use bartizan_core::input::{Answer, Input};
 use bartizan_core::report::{Fork, History};
 use bartizan_core::rescue::{RescueMode, Rescued};
 use bench::{Bench, MASTER, P1, P2, R1, addr, boot_of, events, master_state};
@@ -157,6 +157,19 @@ fn a_server_that_has_nothing_of_its_own_is_demoted_at_once_and_hears_no_hello_be
     assert!(!has(&said, "rescue "), "{said:#?}");
     let demoted = position(&said, "6379 SLAVEOF 127.0.0.1 6380");
     assert!(!has(&said[..demoted], "6379 HELLO"));
+}
+
+#[test]
+fn where_writes_cannot_be_held_back_the_rescue_looks_for_itself() {
+    let mut bench = switched(RescueMode::Stream);
+    bench.host(MASTER).pause = Answer::Error(Arc::from("NOPERM"));
+    let said = come_back(&mut bench, b'a', COMMON, 1500);
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+    assert!(!has(&said, "6379 SLAVEOF"));
+    assert!(has(
+        &end_rescue(&mut bench, Rescued::Nothing),
+        "6379 SLAVEOF"
+    ));
 }
 
 #[test]

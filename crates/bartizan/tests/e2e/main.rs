@@ -28,6 +28,7 @@ mod directives;
 mod discovery;
 mod failover;
 mod flood;
+mod homecoming;
 mod hostile;
 mod hostnames;
 mod impostor;

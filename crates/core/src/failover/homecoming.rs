@@ -7,6 +7,7 @@
 use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::ids::{ReplId, RescueId};
+use crate::input::Answer;
 use crate::model::master::{About, Master};
 use crate::model::server::Server;
 use crate::monitor::link::Pending;
@@ -25,8 +26,8 @@ pub(crate) struct Homecoming {
     pub(crate) not_before: Mono,
     /// Its writes were last held back then.
     fenced: Option<Mono>,
-    /// It answered that, so what it tells now is behind the fence.
-    answered: bool,
+    /// Its answer to that: whether they are. What it tells from then on is behind the fence.
+    held: Option<bool>,
     /// It first told its history, after it was fenced, then.
     seen: Option<Mono>,
     rescue: Salvage,
@@ -75,15 +76,15 @@ impl Homecoming {
 
     /// A new connection: it may have restarted, and then is neither fenced nor known.
     pub(crate) fn on_link_up(&mut self) {
-        (self.fenced, self.seen, self.answered) = (None, None, false);
+        (self.fenced, self.seen, self.held) = (None, None, None);
         if self.rescue == Salvage::Done {
             self.rescue = Salvage::Open;
         }
     }
 
     /// It answered CLIENT PAUSE, one way or another.
-    pub(crate) const fn on_fence_answer(&mut self) {
-        self.answered = true;
+    pub(crate) const fn on_fence_answer(&mut self, answer: &Answer) {
+        self.held = Some(matches!(answer, Answer::Done));
     }
 
     /// When it is to be fenced, for the first time or again.
@@ -136,7 +137,7 @@ impl Master {
         }
         if let Some(server) = self.servers.get_mut(addr)
             && server.stale_master
-            && server.homecoming.answered
+            && server.homecoming.held.is_some()
         {
             server.homecoming.seen.get_or_insert(cx.now);
         }
@@ -254,7 +255,13 @@ impl Master {
             return;
         }
         let fork = match self.divergence(history) {
-            Divergence::None => return self.close_salvage(addr),
+            // Where writes go on, what it said has been overtaken: whoever rescues asks again.
+            Divergence::None if home.held == Some(true) => return self.close_salvage(addr),
+            Divergence::None => match self.fork_of(history.id) {
+                Some(fork) if cx.now >= seen + turn => fork,
+                Some(_) => return,
+                None => return self.close_salvage(addr),
+            },
             Divergence::Unknown(_) | Divergence::From(_) if cx.now < seen + turn => return,
             Divergence::From(fork) => fork,
             Divergence::Unknown(why) => {

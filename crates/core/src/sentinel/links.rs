@@ -143,9 +143,9 @@ impl Sentinel {
                             master.on_info(&mut self.cx, &addr, &info);
                         }
                     }
-                    (Pending::Fence, _) => {
+                    (Pending::Fence, answer) => {
                         if let Some(server) = self.server_mut(&name, &addr) {
-                            server.homecoming.on_fence_answer();
+                            server.homecoming.on_fence_answer(&answer);
                         }
                     }
                     (Pending::Pause, answer) => {
