@@ -195,6 +195,22 @@ fn no_hello_goes_to_a_master_whose_writes_are_held_back_or_that_knows_nothing_of
 }
 
 #[test]
+fn a_promotion_that_outlasts_the_pause_is_taken_back() {
+    let mut bench = group(&[R1]);
+    bench.host(R1).obeys = false;
+    let mut said = coordinated(&mut bench, Wish::default());
+    // The old master takes writes again after a second, and the replica has not answered.
+    said.extend(bench.advance(1500));
+    let told = steps(&said, &["SLAVEOF", ABORTED, "FAILOVERABORTED"]);
+    assert_eq!(told.len(), 4, "{said:#?}");
+    assert_eq!(
+        told[..2],
+        ["6380 SLAVEOF NO ONE", "6380 SLAVEOF 127.0.0.1 6379"]
+    );
+    assert!(steps(&said, &["+switch-master", "+promoted-slave"]).is_empty());
+}
+
+#[test]
 fn offsets_of_another_history_are_not_compared() {
     let mut bench = group(&[R1]);
     tell_offset(&mut bench, R1, 900_000);

@@ -10,6 +10,7 @@ use crate::failover::{Cause, Failover, Mandate};
 use crate::ids::RequestId;
 use crate::input::Answer;
 use crate::model::master::{About, Master};
+use crate::model::server::Server;
 use crate::monitor::link::Pending;
 use crate::notify::event::{EventKind, Level};
 use crate::output::{Call, Output, ReplicaOf};
@@ -228,6 +229,27 @@ impl Master {
             }
             Stage::Approaching { .. } | Stage::Paused { .. } | Stage::Pausing { .. } => {}
         }
+    }
+
+    /// When a promotion that writes are held back for would come too late.
+    pub(crate) fn pause_ends(&self) -> Option<Mono> {
+        self.write_pause.as_ref().map(|pause| pause.until)
+    }
+
+    /// Whether the old master may have taken writes again, so that the promoted one, whom nobody
+    /// was told of yet, does not have them.
+    pub(crate) fn has_outlasted_pause(&self, cx: &Ctx) -> bool {
+        let over = |pause: &WritePause| cx.now >= pause.until;
+        let lives = |master: &Server| master.link.is_up() && master.sdown.is_none();
+        self.write_pause.as_ref().is_some_and(over) && self.primary().is_some_and(lives)
+    }
+
+    /// The promotion came too late: the old master stays what it is, and the promoted one follows
+    /// it again.
+    pub(crate) fn take_promotion_back(&mut self, cx: &mut Ctx, promoted: &Addr) {
+        let whom = ReplicaOf::Master(self.configuration.addr.clone());
+        self.direct(cx, promoted, whom);
+        self.fail_handover(cx, "the promotion took longer than the pause");
     }
 
     /// Writes go on where nobody needs them held back any more. Looked at after every step, so

@@ -118,7 +118,7 @@ impl Master {
             let turn = home.seen.filter(|_| home.rescue == Salvage::Open);
             let turn = turn.map(|seen| seen + self.salvage_turn(cx));
             let turn = turn.filter(|turn| *turn > cx.now);
-            Some(turn.map_or(home.fence_due(), |turn| turn.min(home.fence_due())))
+            [turn, Some(home.fence_due())].into_iter().flatten().min()
         });
         dues.min()
     }

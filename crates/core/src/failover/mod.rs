@@ -170,7 +170,9 @@ impl Master {
             Failover::Selecting(mandate) => Some(mandate.since + select::PATIENCE),
             Failover::Handover(handover) => Some(self.handover_due(cx, handover)),
             Failover::Promoting(promoting) => {
-                Some(promoting.since + self.options.failover_timeout + Span::TICK)
+                let limit = promoting.since + self.options.failover_timeout + Span::TICK;
+                let pause = self.pause_ends().filter(|end| *end > cx.now);
+                Some(pause.map_or(limit, |end| end.min(limit)))
             }
             Failover::Reconfiguring(reconf) => self.reconf_due(cx, reconf),
         }

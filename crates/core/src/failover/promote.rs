@@ -63,6 +63,9 @@ impl Master {
             return;
         };
         let replica = promoting.replica.clone();
+        if self.has_outlasted_pause(cx) {
+            return self.take_promotion_back(cx, &replica);
+        }
         let expired = cx.now.since(promoting.since) > self.options.failover_timeout;
         let lost = self
             .servers
@@ -159,6 +162,9 @@ impl Master {
         };
         if self.adopting.is_some() {
             return;
+        }
+        if self.has_outlasted_pause(cx) {
+            return self.take_promotion_back(cx, addr);
         }
         let epoch = promoting.mandate.epoch;
         self.tell(cx, EventKind::PromotedSlave, About::Replica(addr));
