@@ -105,6 +105,7 @@ impl Attempts {
             EventKind::AbortNotElected
             | EventKind::AbortNoGoodSlave
             | EventKind::AbortSlaveTimeout
+            | EventKind::AbortNotInSync
             | EventKind::SwitchMaster
             | EventKind::ResetMaster
             | EventKind::Unmonitor => {

@@ -60,7 +60,15 @@ impl Course {
             E::FailoverEnd => (Step::Ended, &[Step::Reconfiguring, Step::Switched]),
             E::AbortNotElected => (Step::Idle, &[Step::Standing]),
             E::AbortNoGoodSlave => (Step::Idle, &[Step::Selecting, Step::Elected]),
-            E::AbortNotInSync => (Step::Idle, &[Step::Selecting, Step::Selected]),
+            E::AbortNotInSync => (
+                Step::Idle,
+                &[
+                    Step::Selecting,
+                    Step::Selected,
+                    Step::Sending,
+                    Step::Waiting,
+                ],
+            ),
             E::AbortSlaveTimeout => (Step::Idle, &[Step::Sending, Step::Waiting, Step::Selected]),
             _ => return None,
         })
