@@ -113,7 +113,13 @@ impl Promotion {
             (EventKind::SdownEnd, "slave") => {
                 self.down.remove(&key);
             }
-            (EventKind::SelectedSlave, _) => return self.selected(groups, scene, &key.1),
+            (EventKind::SelectedSlave, _) => {
+                // The master itself is no choice, whatever it calls itself.
+                if let Some(master) = read::addr_at(payload, 6) {
+                    self.replicas.remove(&(scene.host, master));
+                }
+                return self.selected(groups, scene, &key.1);
+            }
             _ => {}
         }
         Ok(())
