@@ -202,8 +202,8 @@ impl Req {
             Call::Reconfigure(ReplicaOf::NoOne) => Self::Follow(None),
             Call::Reconfigure(ReplicaOf::Master(addr)) => Self::Follow(Some(server_of(addr)?)),
             Call::ScriptKill => Self::ScriptKill,
-            // The servers of these worlds tell no history, so nobody pauses them.
-            Call::Pause { .. } | Call::Unpause => return None,
+            // The servers of these worlds refuse it, as they refuse SCRIPT KILL.
+            Call::Pause { .. } | Call::Unpause => Self::ScriptKill,
         })
     }
 }
