@@ -188,6 +188,11 @@ impl World {
     fn left_over(&self, h: usize, group: usize) -> Option<(&'static str, String)> {
         let flags = self.field(h, group, "flags").unwrap_or_default();
         if flags != "master" {
+            // The only Sentinel of a world may have been made to forget who could be promoted, and
+            // has nobody to hear it from (docs/simulation.md, open falls).
+            if self.plan.params.sentinels == 1 {
+                return None;
+            }
             return Some(("X5", format!("s{h}: m{group} is {flags}")));
         }
         if self.hosts.get(h).is_none_or(|host| !host.ours) {
@@ -206,7 +211,7 @@ impl World {
             .clients
             .iter()
             .position(|client| now.since(client.last_ok) > patience)?;
-        Some(("L4", format!("c{stuck} cannot write")))
+        (self.plan.params.sentinels > 1).then(|| ("L4", format!("c{stuck} cannot write")))
     }
 
     fn query(&self, h: usize, query: &Query) -> Option<Reply> {
