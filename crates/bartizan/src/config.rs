@@ -25,8 +25,8 @@ pub(crate) struct Config {
     pub(crate) loaded: Loaded,
     /// Who may do what.
     pub(crate) users: Users,
-    /// What was read from standard input.
-    pub(crate) input: Vec<u8>,
+    /// What was read from standard input, if it was.
+    pub(crate) input: Option<Vec<u8>>,
 }
 
 /// Why there is nothing to start from. Each is told with the words that tools know first.
@@ -113,12 +113,11 @@ pub(crate) fn read(sources: &Sources) -> Result<Config, ConfigError> {
         why,
     };
     let text = disk::read(&path, LARGEST_FILE).map_err(|error| unreadable(reason(&error)))?;
-    let input = if sources.stdin {
-        read_bounded(std::io::stdin()).map_err(ConfigError::StandardInput)?
-    } else {
-        Vec::new()
-    };
-    let mut extra = input.clone();
+    let input = sources
+        .stdin
+        .then(|| read_bounded(std::io::stdin()).map_err(ConfigError::StandardInput))
+        .transpose()?;
+    let mut extra = input.clone().unwrap_or_default();
     if !extra.is_empty() && !extra.ends_with(b"\n") {
         extra.push(b'\n');
     }

@@ -1,53 +1,11 @@
 //! Living in the background: `daemonize`, the pid file, a supervisor that waits for us.
-//!
-//! To fork is unsafe in a language that may already have threads, so the daemon is a second start
-//! of the same program: detached from the terminal's streams, in a session of its own.
 
-use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use bartizan_conf::Supervised;
 
-/// Tells the second start that it is one. Not passed on to scripts.
-pub(crate) const MARK: &str = "BARTIZAN_DAEMON";
 /// Where Redis puts the pid of a daemon without a `pidfile`.
 const DEFAULT_PID_FILE: &str = "/var/run/redis.pid";
-
-/// Whether this process is the daemon that [`spawn`] started.
-pub(crate) fn is_daemon() -> bool {
-    std::env::var_os(MARK).is_some()
-}
-
-/// Starts the program again as a daemon, in `dir`, the directory that the first start began in,
-/// so that relative paths mean the same. `input` is what was read from standard input.
-///
-/// # Errors
-/// When the program cannot be started.
-pub(crate) fn spawn(dir: &Path, input: &[u8]) -> io::Result<()> {
-    let mut words = std::env::args_os();
-    let mut command = Command::new(std::env::current_exe()?);
-    if let Some(name) = words.next() {
-        command.arg0(name);
-    }
-    command.args(words).env(MARK, "1").current_dir(dir);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut child = command.spawn()?;
-    if let Some(mut pipe) = child.stdin.take() {
-        pipe.write_all(input)?;
-    }
-    Ok(())
-}
-
-/// What the daemon itself does first: leave the terminal's session.
-pub(crate) fn detach() {
-    // It fails only for a process that leads its group already, which then needs no leaving.
-    let _ = nix::unistd::setsid();
-}
 
 /// A file that is there while this process is; removed when dropped.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! This crate is the only one that knows sockets, files, processes and the clock. Everything that
 //! is decided, is decided in `bartizan-core`; [`driver`] is the one loop between the two.
 
+mod again;
 mod cli;
 mod clock;
 mod config;
@@ -22,6 +23,7 @@ mod server;
 mod signals;
 mod start;
 mod syslog;
+mod title;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -35,11 +37,8 @@ use cli::Invocation;
 use exit::Exit;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args_os()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    let ended = match cli::parse(&args) {
+    let start = again::start();
+    let ended = match cli::parse(start.args()) {
         Invocation::Version => say(&format!("{}\n", cli::version())),
         Invocation::Help => say(cli::HELP),
         Invocation::Rescue(words) => rescue::command::run(&words),
@@ -58,7 +57,7 @@ fn main() -> ExitCode {
                     say(&format!("{}: OK\n", config.path.display()))
                 })
         }
-        Invocation::Run(sources) => start::run(&sources),
+        Invocation::Run(sources) => start::run(&sources, start),
     };
     let exit = ended.unwrap_or_else(|error| {
         // Whatever went wrong has its reason in its own words; nobody is left who could do more.

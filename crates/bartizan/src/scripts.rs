@@ -54,7 +54,7 @@ impl Scripts {
             return ScriptEnd::NotStarted;
         };
         let mut command = Command::new(path);
-        command.args(words).env_remove(crate::daemon::MARK);
+        command.args(words).env_remove(crate::again::MARK);
         let Ok(mut child) = command.spawn() else {
             return ScriptEnd::NotStarted;
         };

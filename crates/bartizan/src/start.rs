@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use crate::again::{self, Place, Start, Turn};
 use crate::cli::Sources as Given;
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -31,6 +32,7 @@ use crate::server::info::{Process, VERSION};
 use crate::server::{Hall, listen};
 use crate::signals::Signals;
 use crate::syslog::{self, Syslog};
+use crate::title;
 use crate::tls::{self, Tls};
 
 /// Files that are open beside clients: links, the log, the configuration, scripts' pipes.
@@ -42,25 +44,42 @@ const FEWEST_OTHER_FILES: u64 = 32;
 ///
 /// # Errors
 /// What prevented the start, ready to be shown.
-pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
+pub(crate) fn run(given: &Given, mut start: Start) -> anyhow::Result<Exit> {
     let began_in = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let recovered = recover(given)?;
-    let config = config::read(given)?;
-    let daemonized = daemon::is_daemon();
-    if config.loaded.server.daemonize && !daemonized {
-        daemon::spawn(&began_in, &config.input).context("cannot start the daemon")?;
-        return Ok(Exit::Success);
-    }
-    if daemonized {
-        daemon::detach();
-    }
-    let log = start_log(&config.loaded.server)?;
-    greet(&log, &config);
-    if recovered {
-        log.warning(
+    if recover(given)? {
+        start.note(
             "The last rewrite of the configuration file was cut off. The text before it was put \
              back: nothing that anybody was told is lost",
         );
+    }
+    let config = config::read(given)?;
+    let title = title::title(&config, start.name());
+    let place = Place {
+        dir: &began_in,
+        input: config.input.as_deref(),
+    };
+    match start.turn() {
+        Turn::First if config.loaded.server.daemonize => {
+            start
+                .spawn_daemon(&place, title.as_deref())
+                .context("cannot start the daemon")?;
+            return Ok(Exit::Success);
+        }
+        Turn::First => {
+            if let Some(title) = title {
+                let why = start.take_title(&place, &title);
+                start.note(format!(
+                    "The command line stays the title of the process: {why}"
+                ));
+            }
+        }
+        Turn::Titled => {}
+        Turn::Daemon => again::detach(),
+    }
+    let log = start_log(&config.loaded.server)?;
+    greet(&log, &config);
+    for note in start.notes() {
+        log.warning(note.clone());
     }
     let max_clients = allow_open_files(&log, config.loaded.server.maxclients);
     let supervised = config.loaded.server.supervised;
@@ -68,7 +87,10 @@ pub(crate) fn run(given: &Given) -> anyhow::Result<Exit> {
         .enable_all()
         .build()?;
     let local = LocalSet::new();
-    let exit = local.block_on(&runtime, live(config, log.clone(), max_clients));
+    let exit = local.block_on(
+        &runtime,
+        live(config, start.turn(), log.clone(), max_clients),
+    );
     daemon::notify_stopping(supervised);
     log.flush();
     // A name server that does not answer must not hold up the end.
@@ -91,7 +113,7 @@ fn recover(given: &Given) -> anyhow::Result<bool> {
 }
 
 /// Opens the sockets, puts everything together, and runs the loop.
-async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit> {
+async fn live(config: Config, turn: Turn, log: Log, max_clients: u32) -> anyhow::Result<Exit> {
     let server = &config.loaded.server;
     let opened = load_tls(server, &log).and_then(|tls| {
         let listeners = listen::open(server, tls.as_ref())?;
@@ -111,7 +133,7 @@ async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit
     // What belongs to a process is touched only by who has the port: a second start on the file of
     // a running one ends above.
     disk::clean_up(&config.path);
-    let _traces = leave_traces(server, &log);
+    let _traces = leave_traces(server, turn, &log);
     let supervised = server.supervised;
     if let Some(tls) = &tls {
         tokio::task::spawn_local(tls::watch(Rc::clone(tls), log.clone()));
@@ -130,8 +152,8 @@ async fn live(config: Config, log: Log, max_clients: u32) -> anyhow::Result<Exit
 }
 
 /// The pid file and the Unix socket, which go when this process does.
-fn leave_traces(server: &ServerOptions, log: &Log) -> [Option<OwnFile>; 2] {
-    let pid_file = daemon::write_pid(server.pidfile.as_deref(), daemon::is_daemon());
+fn leave_traces(server: &ServerOptions, turn: Turn, log: &Log) -> [Option<OwnFile>; 2] {
+    let pid_file = daemon::write_pid(server.pidfile.as_deref(), turn == Turn::Daemon);
     let socket = server.unixsocket.as_deref().filter(|path| !path.is_empty());
     [
         pid_file.unwrap_or_else(|why| {

@@ -21,6 +21,7 @@ mod render;
 mod secret;
 mod server;
 mod suggest;
+mod title;
 mod token;
 mod world;
 
@@ -32,4 +33,5 @@ pub use server::{
     AclPubsub, LogFormat, LogLevel, LogTimestamps, ServerOptions, Supervised, SyslogFacility,
     TlsAuthClients, TlsOptions, TlsPair, UserLine,
 };
+pub use title::{TitlePlace, TitleTemplate};
 pub use world::{Included, PaperWorld, World};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use bartizan_core::notify::event::{Level, Threshold};
 
+use crate::title::TitleTemplate;
+
 /// What the file says about the process itself. `Default` is what holds without a line (spec §1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerOptions {
@@ -61,7 +63,7 @@ pub struct ServerOptions {
     /// `set-proc-title`.
     pub set_proc_title: bool,
     /// `proc-title-template`.
-    pub proc_title_template: Option<String>,
+    pub proc_title_template: TitleTemplate,
     /// `dir`: already entered through the [`World`](crate::World) when `load` returns.
     pub dir: Option<String>,
     /// `tls-*`
@@ -104,7 +106,7 @@ impl Default for ServerOptions {
             pidfile: None,
             supervised: Supervised::No,
             set_proc_title: true,
-            proc_title_template: None,
+            proc_title_template: TitleTemplate::default(),
             dir: None,
             tls: TlsOptions::default(),
             renamed_commands: BTreeMap::new(),

@@ -124,25 +124,6 @@ fn nobody_hears_a_new_id_before_the_file_has_it() {
     assert_eq!(written.as_ref(), Some(&id));
 }
 
-#[test]
-fn the_process_keeps_the_name_that_it_was_started_under() {
-    if Flavor::UnderTest.is_upstream() {
-        eprintln!("skipped: redis-sentinel gives itself a title");
-        return;
-    }
-    let lines = "set-proc-title yes\nproc-title-template \"{title} {listen-addr}\"\n";
-    let mut lone = Lone::with_lines(lines);
-    let (program, conf) = (Flavor::UnderTest.program(), lone.conf());
-    let link = lone.sentinel.dir().join("redis-sentinel");
-    std::os::unix::fs::symlink(program, &link).unwrap();
-    let link = link.display().to_string();
-    lone.sentinel.spawn(&[&link, &conf]);
-    eventually("it answers", || lone.sentinel.answers());
-    let shown = |what: &str| fs::read_to_string(format!("/proc/{}/{what}", lone.sentinel.pid()));
-    assert_eq!(shown("comm").unwrap(), "redis-sentinel\n");
-    assert_eq!(shown("cmdline").unwrap(), format!("{link}\0{conf}\0"));
-}
-
 /// Writes a text to whoever reads the pipe next.
 fn say_into(pipe: &Path, text: &str) {
     let mut options = fs::OpenOptions::new();

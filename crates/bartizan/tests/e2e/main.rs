@@ -41,4 +41,5 @@ mod secrets;
 mod startup;
 mod switchover;
 #[cfg(feature = "tls")]
+mod title;
 mod tls;

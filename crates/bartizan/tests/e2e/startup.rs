@@ -101,6 +101,14 @@ fn every_kind_of_bad_line_is_refused_in_redis_own_words() {
             "Please specify yes or no for the resolve-hostnames",
         ),
         (
+            "proc-title-template \"{title} {nope}\"",
+            "template format is invalid or contains unknown variables",
+        ),
+        (
+            "proc-title-template \"\"",
+            "template format is invalid or contains unknown variables",
+        ),
+        (
             "logfile \"unbalanced",
             "Unbalanced quotes in configuration line",
         ),

@@ -3,6 +3,7 @@
 use crate::directive::number;
 use crate::line::Fault;
 use crate::server::{Choice, ServerOptions as S, UserLine};
+use crate::title::TitleTemplate;
 
 /// One directive.
 pub(crate) struct Row {
@@ -262,6 +263,20 @@ fn rename_lines(server: &S) -> Vec<Vec<String>> {
         .collect()
 }
 
+fn title(server: &mut S, args: &[&str]) -> Result<(), Fault> {
+    let &[text] = args else {
+        return Err(Fault::line("wrong number of arguments", ""));
+    };
+    let invalid = "template format is invalid or contains unknown variables";
+    server.proc_title_template =
+        TitleTemplate::parse(text).ok_or_else(|| Fault::at(0, invalid, ""))?;
+    Ok(())
+}
+
+fn title_lines(server: &S) -> Vec<Vec<String>> {
+    vec![vec![server.proc_title_template.text().to_owned()]]
+}
+
 macro_rules! rows {
     ($($name:literal $value:expr, $doc:literal, $example:literal;)*) => {
         &[$(Row { name: $name, value: $value, doc: $doc, example: $example },)*]
@@ -323,7 +338,7 @@ pub(crate) const ROWS: &[Row] = rows! {
         "who hears that we are ready", "supervised systemd";
     "set-proc-title" Value::YesNo(|s| &mut s.set_proc_title),
         "change the title of the process", "set-proc-title yes";
-    "proc-title-template" Value::Optional(|s| &mut s.proc_title_template),
+    "proc-title-template" Value::Own(title, title_lines),
         "the title of the process", "proc-title-template \"{title} {listen-addr} {server-mode}\"";
     "dir" Value::Optional(|s| &mut s.dir),
         "the directory to work in; it has to exist", "dir /var/lib/bartizan";
