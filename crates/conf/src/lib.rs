@@ -31,7 +31,7 @@ pub use load::{Loaded, Source, load};
 pub use render::render;
 pub use server::{
     AclPubsub, LogFormat, LogLevel, LogTimestamps, ServerOptions, Supervised, SyslogFacility,
-    TlsAuthClients, TlsOptions, TlsPair, UserLine,
+    TlsAuthClients, TlsOptions, TlsPair, TlsUserField, UserLine,
 };
 pub use title::{TitlePlace, TitleTemplate};
 pub use world::{Included, PaperWorld, World};

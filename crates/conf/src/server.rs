@@ -133,8 +133,8 @@ pub struct TlsOptions {
     pub ca_dir: Option<String>,
     /// `tls-auth-clients`: whether clients show a certificate.
     pub auth_clients: TlsAuthClients,
-    /// `tls-auth-clients-user`: the field of a client's certificate that names its user.
-    pub auth_clients_user: Option<String>,
+    /// `tls-auth-clients-user`: where a client's certificate names its user.
+    pub auth_clients_user: TlsUserField,
     /// `tls-protocols`: versions, by spaces.
     pub protocols: Option<String>,
     /// `tls-ciphers`: suites of TLS 1.2, a list as OpenSSL reads it.
@@ -165,7 +165,7 @@ impl Default for TlsOptions {
             ca_file: None,
             ca_dir: None,
             auth_clients: TlsAuthClients::Yes,
-            auth_clients_user: None,
+            auth_clients_user: TlsUserField::Off,
             protocols: None,
             ciphers: None,
             ciphersuites: None,
@@ -357,6 +357,17 @@ words! {
         Yes "yes",
         /// It may do without; one that it shows has to be good.
         Optional "optional",
+    }
+}
+words! {
+    /// `tls-auth-clients-user` (Valkey 9): where a client's certificate names its user.
+    TlsUserField {
+        /// Nowhere: clients say who they are.
+        Off "off",
+        /// In the common name of its subject.
+        CommonName "CN",
+        /// In the URIs among its alternative names.
+        Uri "URI",
     }
 }
 words! {

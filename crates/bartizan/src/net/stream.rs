@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bartizan_conf::TlsUserField;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
@@ -30,6 +31,14 @@ impl Stream {
             Self::Tcp(_) | Self::Unix(_) => Ok(()),
             // Boxed, since whoever waits for it over TCP would keep room for it too.
             Self::Tls(stream) => Box::pin(stream.handshake()).await,
+        }
+    }
+
+    /// The users that the other end may be by the certificate it has shown.
+    pub(crate) fn users(&self, field: TlsUserField) -> Vec<String> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Vec::new(),
+            Self::Tls(stream) => stream.users(field),
         }
     }
 

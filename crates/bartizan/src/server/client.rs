@@ -11,6 +11,7 @@ use bartizan_core::provide::reply::Reply;
 use bartizan_wire::reply;
 use bartizan_wire::resp::{Argv, Limits, ProtocolError, RequestDecoder};
 
+use super::acl::Reason;
 use super::seat::{Seat, Shape, Slot, Waiting};
 use super::{Hall, count};
 use crate::net::stream::Stream;
@@ -69,6 +70,7 @@ pub(super) async fn serve(hall: Rc<Hall>, seat: Rc<Seat>, stream: Stream) {
         closing: false,
     };
     if client.shake_hands().await.is_ok() {
+        client.recognise();
         let Err(Gone) = client.run().await;
     }
     hall.leave(&seat);
@@ -93,6 +95,20 @@ impl Client {
             ),
         );
         Err(Gone)
+    }
+
+    /// Who shows the certificate of a user is that user, without a word
+    /// (`tls-auth-clients-user`). Who shows one of nobody stays a stranger, and is logged.
+    fn recognise(&mut self) {
+        let names = self.stream.users(self.hall.options.tls.auth_clients_user);
+        let users = self.hall.users.borrow();
+        if let Some(user) = names.iter().find_map(|name| users.certified(name)) {
+            self.seat.user.replace(Some(user));
+            self.decoder.set_limits(Limits::CLIENT);
+        } else if let Some(name) = names.first() {
+            let what = (Reason::Certificate, &[][..]);
+            self.hall.log_refusal(&self.seat, what, name.as_bytes());
+        }
     }
 
     async fn run(&mut self) -> Result<std::convert::Infallible, Gone> {

@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use bartizan_conf::TlsOptions;
+use bartizan_conf::{TlsOptions, TlsUserField};
 use tokio::net::TcpStream;
 
 use crate::log::Log;
@@ -51,6 +51,10 @@ impl TlsStream {
     }
 
     pub(crate) async fn handshake(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn users(&self, _: TlsUserField) -> Vec<String> {
         match self.0 {}
     }
 

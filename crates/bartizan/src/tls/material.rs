@@ -196,8 +196,4 @@ fn tell_what_is_unused(options: &TlsOptions, notices: &mut Vec<String>) {
                 .to_owned(),
         );
     }
-    let user = options.auth_clients_user.as_deref();
-    if user.is_some_and(|user| !user.eq_ignore_ascii_case("off")) {
-        notices.push("tls-auth-clients-user is not built yet: clients have to use AUTH".to_owned());
-    }
 }

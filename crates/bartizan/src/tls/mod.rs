@@ -13,6 +13,7 @@ mod reload;
 mod session;
 mod sessions;
 mod trust;
+mod users;
 mod verifier;
 
 use std::cell::RefCell;

@@ -4,9 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 
+use bartizan_conf::TlsUserField;
 use rustls::{AlertDescription, CertificateError, Connection, Error, InvalidMessage};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+
+use super::users;
 
 /// Reads of the socket in one turn that may bring nothing to read: tickets, new keys. A peer that
 /// sends nothing else must not hold up the others.
@@ -95,6 +98,13 @@ impl TlsStream {
             tokio::task::yield_now().await;
             drop(turn);
         }
+    }
+
+    /// The users that the other end may be by its certificate, which was found good.
+    pub(crate) fn users(&self, field: TlsUserField) -> Vec<String> {
+        let session = self.session.borrow();
+        let shown = session.peer_certificates().and_then(<[_]>::first);
+        shown.map_or_else(Vec::new, |certificate| users::named(certificate, field))
     }
 
     /// Reads what is there.

@@ -43,3 +43,4 @@ mod switchover;
 #[cfg(feature = "tls")]
 mod title;
 mod tls;
+mod tls_users;

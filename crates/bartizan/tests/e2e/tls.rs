@@ -148,7 +148,7 @@ impl Fleet {
 }
 
 /// What `redis-cli --tls` prints, errors too.
-fn cli(ca: &str, own: Option<(&str, &str)>, port: u16, words: &[&str]) -> String {
+pub(crate) fn cli(ca: &str, own: Option<(&str, &str)>, port: u16, words: &[&str]) -> String {
     let output = tls_cli(ca, own, port).args(words).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8_lossy(&text).trim().to_owned()

@@ -1,6 +1,6 @@
 //! Certificates for tests: a CA, and what it signs, as files.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use std::path::{Path, PathBuf};
 
 /// A CA with one certificate that servers, sentinels and clients share, in a directory.
@@ -38,6 +38,17 @@ impl Pki {
         let certificate = named(name).signed_by(key, &self.issuer);
         let text = certificate.expect("a certificate").pem();
         replace(&self.dir.join(format!("{name}.crt")), &text);
+    }
+
+    /// Makes `<file>.crt` and `<file>.key` for whoever has this common name and these URIs.
+    pub fn issue(&self, file: &str, name: &str, uris: &[&str]) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = named(name);
+        let uri = |uri: &&str| SanType::URI((*uri).try_into().expect("a URI"));
+        params.subject_alt_names = uris.iter().map(uri).collect();
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        replace(&self.dir.join(format!("{file}.key")), &key.serialize_pem());
+        replace(&self.dir.join(format!("{file}.crt")), &certificate.pem());
     }
 
     /// A file of this directory.

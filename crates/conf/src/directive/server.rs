@@ -358,8 +358,8 @@ pub(crate) const ROWS: &[Row] = rows! {
     "tls-ca-cert-dir" Value::Optional(|s| &mut s.tls.ca_dir), "whom to trust, a directory", "tls-ca-cert-dir /etc/ssl/certs";
     "tls-auth-clients" Value::Word(|s| &mut s.tls.auth_clients),
         "whether clients show a certificate: yes, no or optional", "tls-auth-clients optional";
-    "tls-auth-clients-user" Value::Optional(|s| &mut s.tls.auth_clients_user),
-        "the certificate field that names the user", "tls-auth-clients-user CN";
+    "tls-auth-clients-user" Value::Word(|s| &mut s.tls.auth_clients_user),
+        "where a client's certificate names its user: CN, URI or off", "tls-auth-clients-user CN";
     "tls-replication" Value::YesNo(|s| &mut s.tls.replication), "TLS on every outgoing link", "tls-replication yes";
     "tls-cluster" Value::YesNo(|s| &mut s.tls.cluster), "unused here", "tls-cluster no";
     "tls-protocols" Value::Optional(|s| &mut s.tls.protocols), "versions of TLS", "tls-protocols \"TLSv1.2 TLSv1.3\"";

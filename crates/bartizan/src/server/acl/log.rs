@@ -21,6 +21,8 @@ pub(crate) enum Reason {
     Command,
     /// A channel that is not permitted.
     Channel,
+    /// A certificate that names nobody who may come in.
+    Certificate,
 }
 
 /// The last refusals, newest first.
@@ -98,6 +100,7 @@ impl Entry {
             Reason::Auth => "auth",
             Reason::Command => "command",
             Reason::Channel => "channel",
+            Reason::Certificate => "tls-cert",
         };
         let age = std::time::Duration::from_millis(now.since(self.at).as_ms());
         let fields = vec![
