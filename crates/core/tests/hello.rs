@@ -209,6 +209,33 @@ fn a_name_is_no_address_unless_names_are_resolved() {
 }
 
 #[test]
+fn a_new_master_whose_name_cannot_be_resolved_yet_is_taken_over_and_looked_up_until_it_can() {
+    let mut bench = Bench::calm_with(&[R1], 1, 1, |boot| {
+        boot.durable.options.resolve_hostnames = true;
+    });
+    let host = Host::parse("redis.example").unwrap();
+    let mut heard = hello(1, 3, 3, 6399);
+    heard.configuration.addr.host = host.clone();
+    bench.ask(Command::Publish { hello: Some(heard) });
+    let said = bench.settle();
+    let switch = "+switch-master mymaster 127.0.0.1 6379 redis.example 6399";
+    assert_eq!(only(&said, "+switch-master"), [switch]);
+    assert_eq!(bench.on_disk().configuration.epoch.get(), 3, "and saved");
+    assert_eq!(master_addr(&bench), "[redis.example 6399]");
+    for _ in 0..3 {
+        let host = host.clone();
+        bench.give(Input::Resolved { host, ip: None });
+        bench.until("resolve redis.example", 1100);
+    }
+    let ip = Some(bench::LOCAL);
+    bench.host(6399).lead();
+    let said = bench.give(Input::Resolved { host, ip });
+    assert!(said.contains(&"connect 6399 cmd".to_owned()), "{said:?}");
+    bench.settle();
+    assert_eq!(master_addr(&bench), "[127.0.0.1 6399]");
+}
+
+#[test]
 fn a_peer_that_moved_is_followed() {
     let mut bench = Bench::calm(&[R1], 1, 1);
     let mut moved = hello(1, 0, 0, MASTER);

@@ -289,6 +289,32 @@ fn a_replica_whose_own_link_is_down_is_asked_every_second() {
 }
 
 #[test]
+fn an_info_and_a_hello_without_an_answer_are_said_again_no_sooner_than_with_one() {
+    let mut bench = Bench::calm(&[], 0, 2);
+    bench.advance(10_000);
+    bench.hang(MASTER);
+    let said = bench.advance(10_000);
+    assert_eq!(only(&said, "6379 INFO").len(), 1);
+    assert_eq!(only(&said, "6379 HELLO").len(), 5);
+}
+
+#[test]
+fn a_dead_process_is_owed_no_answers() {
+    let mut bench = Bench::calm(&[], 0, 2);
+    bench.hang(MASTER);
+    bench.advance(2000);
+    let pending = |bench: &Bench| {
+        let master = bench.query(&Query::Master(name()));
+        field(&master, "link-pending-commands")
+    };
+    assert_ne!(pending(&bench), "0");
+    bench.kill(MASTER);
+    assert_eq!(pending(&bench), "0");
+    bench.advance(10_000);
+    assert_eq!(pending(&bench), "0", "connections are refused all the time");
+}
+
+#[test]
 fn calls_without_an_answer_are_bounded() {
     let mut bench = Bench::calm_with(&[], 0, 1, |boot| {
         boot.durable.masters[0].options.down_after = Span::secs(3600);

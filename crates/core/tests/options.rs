@@ -159,6 +159,23 @@ fn config_set_checks_all_before_it_sets_any() {
 }
 
 #[test]
+fn an_empty_announce_ip_is_none_and_the_address_of_the_link_is_announced_again() {
+    let mut bench = Bench::calm(&[R1], 1, 1);
+    assert_eq!(config_set(&mut bench, &["announce-ip", "192.0.2.7"]), "+OK");
+    let said = bench.advance(2000);
+    assert!(
+        only(&said, "6379 HELLO 192.0.2.7,5000,me").len() == 1,
+        "{said:?}"
+    );
+    assert_eq!(config_set(&mut bench, &["announce-ip", ""]), "+OK");
+    let said = bench.advance(2000);
+    assert!(
+        only(&said, "6379 HELLO 127.0.0.1,5000,me").len() == 1,
+        "{said:?}"
+    );
+}
+
+#[test]
 fn config_set_of_the_log_level_is_told_to_whoever_writes_the_log() {
     let mut bench = Bench::calm(&[R1], 1, 1);
     let said = bench.ask(Command::ConfigSet {

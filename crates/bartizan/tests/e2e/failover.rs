@@ -1,5 +1,6 @@
 //! The master is lost, or seems to be.
 
+use crate::harness::resp::Value;
 use crate::harness::{Flavor, Fleet, NAME, Plan, Server, eventually, holds_for};
 use std::time::Duration;
 
@@ -286,4 +287,52 @@ fn crashed_master_is_replaced_without_waiting_for_down_after_where_that_is_asked
     fleet.servers[0].crash();
     fleet.await_new_master(0);
     fleet.await_event_everywhere("+switch-master");
+}
+
+#[test]
+fn the_last_orders_of_a_failover_that_ran_out_of_time_reach_the_replicas() {
+    if Flavor::UnderTest.is_upstream() {
+        eprintln!("skipped: redis-sentinel closes the link that it has just written them to");
+        return;
+    }
+    let mut fleet = Fleet::start(Plan {
+        replicas: 3,
+        sentinels: vec![Flavor::UnderTest],
+        quorum: 1,
+        failover_timeout_ms: 4_000,
+        ..Plan::default()
+    });
+    // One is to be promoted; of the others, the first in line takes no orders and holds the only
+    // slot, so that the last is not told before the time is over.
+    let (stubborn, last) = if fleet.servers[2].port < fleet.servers[3].port {
+        (2, 3)
+    } else {
+        (3, 2)
+    };
+    let ok = |reply: Option<Value>| assert!(reply.is_some_and(|reply| reply.is_ok()));
+    ok(fleet.servers[1].ask(&["CONFIG", "SET", "replica-priority", "1"]));
+    ok(fleet.servers[stubborn].ask(&["ACL", "SETUSER", "default", "-slaveof", "-replicaof"]));
+    eventually("the sentinel knows whom to prefer", || {
+        let rows = fleet.sentinels[0].replicas();
+        rows.iter()
+            .any(|row| row.field("slave-priority").as_deref() == Some("1"))
+    });
+
+    fleet.servers[0].crash();
+    fleet.await_event_everywhere("+slave-reconf-sent-be");
+
+    let told = fleet.events.of_kind("+slave-reconf-sent-be");
+    let port = fleet.servers[last].port.to_string();
+    assert!(
+        told.iter().any(|event| event.payload.contains(&port)),
+        "{told:?}"
+    );
+    fleet.await_replica_of(last, 1);
+    let mended = fleet.events.of_kind("+fix-slave-config");
+    assert!(
+        !mended
+            .iter()
+            .any(|event| event.payload.contains(&format!(":{port} "))),
+        "it was the failover that moved it: {mended:?}"
+    );
 }
