@@ -21,6 +21,7 @@ mod acl_rules;
 mod acl_users;
 mod agreement;
 mod background;
+mod both_families;
 mod commands;
 mod config_file;
 mod crash;
@@ -40,7 +41,8 @@ mod replies;
 mod secrets;
 mod startup;
 mod switchover;
-#[cfg(feature = "tls")]
 mod title;
+#[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
 mod tls_users;

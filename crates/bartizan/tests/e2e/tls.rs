@@ -548,3 +548,46 @@ fn handshakes_that_never_end_hold_up_nobody_and_are_given_up() {
     eventually("they are given up", || fleet.cli(port, &["PING"]) == "PONG");
     drop((some, more));
 }
+
+#[test]
+fn whoever_a_certificate_of_the_directory_has_signed_is_trusted() {
+    let mut fleet = Fleet::servers_only(1);
+    // Names as `openssl rehash` makes them; what is called otherwise is not looked at.
+    let trusted = fleet.home("trusted");
+    let ca = fleet.pki.file("ca.crt");
+    std::fs::copy(&ca, trusted.join("ca.crt")).unwrap();
+    let hashed = trusted.join(format!("{}.0", subject_hash(&ca)));
+    std::os::unix::fs::symlink("ca.crt", hashed).unwrap();
+    let elsewhere = fleet.home("elsewhere");
+    let other = Pki::make(&elsewhere);
+    let unlooked = trusted.join("other.crt");
+    std::fs::copy(other.file("ca.crt"), unlooked).unwrap();
+    let lines = format!(
+        "tls-ca-cert-file \"\"\ntls-ca-cert-dir {}\ntls-auth-clients yes",
+        trusted.display()
+    );
+    let index = fleet.add_sentinel(UnderTest, &lines);
+    eventually("it trusts its master", || {
+        let row = fleet.sentinels[index].master();
+        row.field("runid").is_some_and(|id| id.len() == 40)
+    });
+
+    let port = fleet.sentinel_ports[index];
+    assert_eq!(fleet.cli(port, &["PING"]), "PONG");
+    let (cert, key) = (other.file("own.crt"), other.file("own.key"));
+    let foreign = cli(&ca, Some((&cert, &key)), port, &["PING"]);
+    assert_ne!(foreign, "PONG", "signed by whom nobody names");
+}
+
+/// What OpenSSL names a CA's file by.
+fn subject_hash(file: &str) -> String {
+    let words = ["x509", "-noout", "-subject_hash", "-in", file];
+    let hash = Command::new("openssl").args(words).output();
+    // Bartizan looks at the form of the name only.
+    hash.ok()
+        .filter(|output| output.status.success())
+        .map_or_else(
+            || "0123abcd".to_owned(),
+            |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        )
+}
