@@ -38,6 +38,7 @@ mod mixed;
 mod network;
 mod orphans;
 mod replies;
+mod scripts;
 mod secrets;
 mod startup;
 mod switchover;
