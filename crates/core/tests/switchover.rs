@@ -17,7 +17,7 @@ use bartizan_core::provide::command::{Command, Wish};
 use bartizan_core::provide::query::Query;
 use bartizan_core::report::History;
 use bartizan_core::time::Span;
-use bench::{Bench, MASTER, R1, R2, Reach, addr, events, field, name, text};
+use bench::{Bench, Disk, MASTER, R1, R2, Reach, addr, events, field, name, text};
 
 const PAUSED: &str = "+writes-paused master mymaster 127.0.0.1 6379";
 const RELEASED: &str = "-writes-paused master mymaster 127.0.0.1 6379";
@@ -404,4 +404,23 @@ fn writes_go_on_when_an_operator_resets_the_master_in_the_middle() {
     said.extend(bench.advance(100));
     let done = steps(&said, &["CLIENT UNPAUSE", "FAILOVERABORTED"]);
     assert_eq!(done.len(), 2, "{said:#?}");
+}
+
+#[test]
+fn the_former_master_is_not_demoted_while_the_new_one_cannot_be_written_down() {
+    let mut bench = group(&[R1]);
+    bench.disk = Disk::Slow;
+    bench.ask(Command::Failover { name: name() });
+    bench.disk_done();
+    bench.until("+promoted-slave", 3000);
+    bench.disk = Disk::Fails;
+    let mut said = bench.disk_failed();
+    said.extend(bench.advance(5000));
+    assert!(steps(&said, &["6379 SLAVEOF"]).is_empty(), "{said:#?}");
+    // The pause of the switchover is over: what it took since then is saved first.
+    let fenced = steps(&said, &["6379 CLIENT PAUSE 5000 WRITE"]);
+    assert!(!fenced.is_empty(), "{said:#?}");
+    bench.disk = Disk::Works;
+    bench.ask(Command::FlushConfig);
+    bench.until("6379 SLAVEOF 127.0.0.1 6380", 3000);
 }

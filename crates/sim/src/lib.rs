@@ -26,6 +26,7 @@ pub mod pause;
 mod people;
 pub mod plan;
 pub mod rand;
+mod repair;
 pub mod replication;
 pub mod run;
 pub mod sched;

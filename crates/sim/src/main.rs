@@ -20,6 +20,7 @@ use bartizan_sim::world::Stats;
 
 const USAGE: &str = "\
 bartizan-sim run [--seeds A..B] [--minutes N] [--from SEED] [--threads N] [--upstream N] [--bytes 0|1]
+                 [--sentinels N]                             of that many in each world
                  [--upstream-first 0|1]                      redis-sentinels first, not last
                  [--all]                                     count violations instead of stopping
 bartizan-sim replay SEED|FILE [--upstream N] [--bytes 0|1] [--mutant NAME]
@@ -111,6 +112,9 @@ impl Args<'_> {
     }
 
     fn adjust(&self, mut plan: Plan) -> Result<Plan, String> {
+        let params = &mut plan.params;
+        params.sentinels = self.number("--sentinels", params.sentinels)?.max(1);
+        params.quorum = params.quorum.min(params.sentinels);
         plan.params.upstream = self
             .number("--upstream", plan.params.upstream)?
             .min(plan.params.sentinels);

@@ -91,6 +91,9 @@ impl World {
             Kind::Remonitor
                 if self.may_forget(first, group) && self.is_found_again(first, group) =>
             {
+                if let Some(addr) = self.master_addr(first, group) {
+                    self.nemesis.removed.insert((first, group), addr);
+                }
                 self.ask(first, Command::Remove { name }, None);
             }
             Kind::Flush => self.ask(first, Command::FlushConfig, None),
@@ -173,11 +176,14 @@ impl World {
                 .is_some_and(|told| !mine.is_newer_than(told))
     }
 
-    /// The address that operators agree on: what the other Sentinels say, else where they set the
-    /// master up, or the first server.
+    /// The address that operators agree on: what the other Sentinels say, else what this one said
+    /// before it was made to forget, else where they set the master up, or the first server.
     fn master_to_monitor(&self, h: usize, group: usize) -> Option<Addr> {
         if let Some(told) = self.told_by_others(h, group) {
             return Some(told.addr.clone());
+        }
+        if let Some(addr) = self.nemesis.removed.get(&(h, group)) {
+            return Some(addr.clone());
         }
         let mine = || self.servers.iter().filter(|server| server.group == group);
         mine()

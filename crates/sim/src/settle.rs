@@ -1,12 +1,9 @@
 //! After the faults: everything has to come right within a bound (L1 to L4, X5).
 
-use std::borrow::Cow;
-
 use bartizan_core::addr::{Addr, Host as HostName};
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
 
-use crate::fault::Kind;
 use crate::sched::{At, Ev};
 use crate::world::World;
 
@@ -43,6 +40,9 @@ impl World {
             self.settling.healed_at = Some(now);
             return;
         };
+        if now.since(healed_at) > self.bound_ms() * 500 {
+            self.repair();
+        }
         match self.what_is_wrong() {
             None => {
                 let since = *self.settling.well_since.get_or_insert(now);
@@ -123,7 +123,7 @@ impl World {
                         format!("r{s} is held to be the master of m{group} and is not"),
                     ));
                 }
-            } else if !server.follows(master) && self.is_known(group, &server.addr) {
+            } else if !server.follows(master) {
                 return Some((
                     "L2",
                     format!("r{s} does not follow {master}: {:?}", server.standing),
@@ -131,40 +131,6 @@ impl World {
             }
         }
         None
-    }
-
-    /// Whether any Sentinel has this replica on its list. One that follows another replica when an
-    /// operator makes all Sentinels forget, or when it moves, is in no master's INFO, so nobody can
-    /// find it again.
-    fn is_known(&self, group: usize, addr: &Addr) -> bool {
-        let port = addr.port.to_string();
-        let host = addr.host.to_string();
-        let forgetful = [Kind::Remonitor, Kind::ResetMaster, Kind::Moved];
-        if !self
-            .plan
-            .faults
-            .iter()
-            .any(|fault| forgetful.contains(&fault.kind))
-        {
-            return true;
-        }
-        let Some(name) = self.groups.name(group) else {
-            return false;
-        };
-        let is = |fields: &[(Cow<'static, str>, Reply)], name: &str, value: &str| {
-            let wanted = Reply::Bulk(Cow::Owned(value.to_owned()));
-            fields
-                .iter()
-                .any(|(field, is)| field == name && *is == wanted)
-        };
-        (0..self.hosts.len()).any(|h| {
-            let Some(Reply::Array(all)) = self.query(h, &Query::Replicas(name.clone())) else {
-                return false;
-            };
-            all.iter().any(|one| {
-                matches!(one, Reply::Map(fields) if is(fields, "ip", &host) && is(fields, "port", &port))
-            })
-        })
     }
 
     fn peers_wrong(&self, h: usize, group: usize) -> Option<(&'static str, String)> {
@@ -188,11 +154,6 @@ impl World {
     fn left_over(&self, h: usize, group: usize) -> Option<(&'static str, String)> {
         let flags = self.field(h, group, "flags").unwrap_or_default();
         if flags != "master" {
-            // The only Sentinel of a world may have been made to forget who could be promoted, and
-            // has nobody to hear it from (docs/simulation.md, open falls).
-            if self.plan.params.sentinels == 1 {
-                return None;
-            }
             return Some(("X5", format!("s{h}: m{group} is {flags}")));
         }
         if self.hosts.get(h).is_none_or(|host| !host.ours) {
@@ -211,10 +172,10 @@ impl World {
             .clients
             .iter()
             .position(|client| now.since(client.last_ok) > patience)?;
-        (self.plan.params.sentinels > 1).then(|| ("L4", format!("c{stuck} cannot write")))
+        Some(("L4", format!("c{stuck} cannot write")))
     }
 
-    fn query(&self, h: usize, query: &Query) -> Option<Reply> {
+    pub(crate) fn query(&self, h: usize, query: &Query) -> Option<Reply> {
         let host = self.hosts.get(h)?;
         Some(
             host.brain

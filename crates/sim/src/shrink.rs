@@ -163,6 +163,9 @@ impl Search<'_> {
                     continue;
                 }
                 *slot = value;
+                // A quorum that cannot be reached is another story.
+                let params = &mut plan.params;
+                params.quorum = params.quorum.min(params.sentinels);
                 if fits(&plan) && self.keeps(plan) {
                     break;
                 }

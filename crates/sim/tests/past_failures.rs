@@ -193,3 +193,85 @@ fn a_frozen_sentinel_that_is_told_to_forget_a_master_may_begin_anew() {
         ",
     );
 }
+
+/// X5 fell here once: the operators of a lone Sentinel set its master up as a replica before the
+/// Sentinel had heard again who could be promoted.
+#[test]
+fn an_order_that_leaves_a_lone_sentinel_nobody_to_promote_is_taken_back() {
+    holds(
+        "
+    seed 143284825073123410
+    param sentinels 1
+    param quorum 1
+    param replicas 1
+    param clients 0
+    param delay_high_us 600000
+    param faults_ms 136923
+    fault 63000 unplug 0 0 r0
+    fault 144000 remonitor 6129 0 s0 s0 r1
+    fault 151000 follow 0 0 r1 r0
+        ",
+    );
+}
+
+/// L4 fell here once: the operator named the address at which the first master had been set up,
+/// not the one that the Sentinel had said before it was made to forget.
+#[test]
+fn a_lone_sentinel_is_told_to_monitor_the_master_that_it_knew() {
+    holds(
+        "
+    seed 316606384906
+    param sentinels 1
+    param quorum 1
+    param min_replicas 1
+    param faults_ms 120045
+    fault 31000 moved 0 0 r0
+    fault 116000 unplug 8790 1 r2
+    fault 125000 remonitor 0 0 s0 s0 r0
+        ",
+    );
+}
+
+/// X5 fell here once: two servers that moved were made to follow each other, and the lone Sentinel
+/// found both cut off from their master for too long.
+#[test]
+fn a_master_that_was_sent_after_another_server_is_set_up_again_when_nobody_can_be_promoted() {
+    holds(
+        "
+    seed 1226
+    param sentinels 1
+    param quorum 1
+    param replicas 1
+    param clients 0
+    param down_after_ms 1590
+    param faults_ms 96769
+    fault 89000 moved 0 0 r0
+    fault 107000 moved 0 1 r1
+    fault 109000 follow 0 0 r0 r1
+    fault 111000 follow 0 0 r1 r0
+        ",
+    );
+}
+
+/// S5 fell here once: the disk was full when a switchover demoted the former master.
+#[test]
+fn a_switchover_that_cannot_be_written_down_demotes_nobody() {
+    holds(
+        "
+    seed 1296
+    param sentinels 1
+    param quorum 1
+    param clients 0
+    param down_after_ms 6821
+    param delay_low_us 1000
+    param delay_high_us 20000
+    param faults_ms 144244
+    fault 100000 failover 0 0 s0 s0 r1
+    fault 131000 unplug 9782 2 s0
+    fault 138049 freeze 19346 1 s0
+    fault 152034 unplug 115 0 s0
+    fault 157823 failover 0 0 s0 s0 r0
+    fault 159000 full-disk 386 0 s0
+        ",
+    );
+}

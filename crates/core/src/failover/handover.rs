@@ -286,17 +286,24 @@ impl Master {
     }
 
     /// The new master is in office: the former one, whose clients wait, is demoted when clients are
-    /// about to be told, or before its pause ends.
+    /// about to be told, or before its pause ends. Once that is over it may have taken writes that
+    /// only it has, and comes home as any other former master does; so it does where the new
+    /// configuration cannot be written down.
     pub(crate) fn retire_former(&mut self, cx: &mut Ctx) {
-        let Failover::Reconfiguring(reconf) = &self.failover else {
+        let (Failover::Reconfiguring(reconf), Some(pause)) = (&self.failover, &self.write_pause)
+        else {
             return;
         };
         let announced = reconf.is_announced();
         let former = reconf.former.addr.clone();
-        let due = self.write_pause.as_ref().is_some_and(|pause| {
-            pause.server == former && (announced || self.ends_soon(cx, pause))
-        });
-        if !due {
+        if pause.server != former {
+            return;
+        }
+        if cx.now >= pause.until {
+            self.write_pause = None;
+            return;
+        }
+        if cx.gate.is_failing() || !(announced || self.ends_soon(cx, pause)) {
             return;
         }
         let whom = ReplicaOf::Master(self.configuration.addr.clone());
@@ -308,12 +315,11 @@ impl Master {
     }
 
     /// When that is, if nothing else happens.
-    pub(crate) fn retire_due(&self) -> Option<Mono> {
+    pub(crate) fn retire_due(&self, cx: &Ctx) -> Option<Mono> {
         let pause = self.write_pause.as_ref()?;
-        let margin = self.longest_pause().over(4);
-        Some(Mono::from_ms(
-            pause.until.as_ms().saturating_sub(margin.as_ms()),
-        ))
+        let margin = self.longest_pause().over(4).as_ms();
+        let soon = Mono::from_ms(pause.until.as_ms().saturating_sub(margin));
+        Some(if soon > cx.now { soon } else { pause.until })
     }
 
     fn ends_soon(&self, cx: &Ctx, pause: &WritePause) -> bool {

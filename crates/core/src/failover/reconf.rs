@@ -97,7 +97,7 @@ impl Master {
     /// When time alone has an effect.
     pub(crate) fn reconf_due(&self, cx: &Ctx, reconf: &Reconfiguring) -> Option<Mono> {
         if !reconf.is_announced() {
-            return self.retire_due();
+            return self.retire_due(cx);
         }
         let end = reconf.since + self.options.failover_timeout + Span::TICK;
         let sent = reconf
@@ -232,7 +232,8 @@ impl Master {
             self.tell(cx, EventKind::FailoverEndForTimeout, About::Master);
         }
         self.tell(cx, EventKind::FailoverEnd, About::Master);
-        for addr in left {
+        let remembered = !cx.gate.is_failing();
+        for addr in left.into_iter().filter(|_| remembered) {
             let whom = ReplicaOf::Master(self.configuration.addr.clone());
             if self.progress(&addr).is_none() && self.direct(cx, &addr, whom) {
                 self.tell(cx, EventKind::SlaveReconfSentBe, About::Replica(&addr));

@@ -5,6 +5,7 @@ mod process;
 
 use std::collections::BTreeMap;
 
+use bartizan_core::addr::Addr;
 use bartizan_core::output::ReplicaOf;
 
 use crate::fault::{Fault, Kind, Who};
@@ -42,6 +43,8 @@ pub struct Nemesis {
     displaced: BTreeMap<usize, Box<Server>>,
     /// Operators changed options.
     pub(crate) options_changed: bool,
+    /// What Sentinels said of a group before operators had them forget it.
+    pub(crate) removed: BTreeMap<(usize, usize), Addr>,
     /// Everything is healed, and stays so.
     pub(crate) over: bool,
 }
@@ -54,6 +57,7 @@ impl Nemesis {
             promoted_dies: None,
             displaced: BTreeMap::new(),
             options_changed: false,
+            removed: BTreeMap::new(),
             over: false,
         }
     }

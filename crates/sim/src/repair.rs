@@ -1,0 +1,83 @@
+//! What operators put right after the faults: that for which a Sentinel lacks the knowledge since
+//! they themselves took it away, and nothing that it could do.
+
+use bartizan_core::addr::Addr;
+use bartizan_core::output::ReplicaOf;
+use bartizan_core::provide::query::Query;
+use bartizan_core::provide::reply::Reply;
+
+use crate::fault::Kind;
+use crate::world::World;
+
+impl World {
+    /// Operators look after the groups in which they sent servers about, or made Sentinels forget
+    /// them. They give the Sentinels time to come to the end of what these can do.
+    pub(crate) fn repair(&mut self) {
+        let theirs = [
+            Kind::Remonitor,
+            Kind::ResetMaster,
+            Kind::Moved,
+            Kind::Follow,
+        ];
+        let is_theirs = |kind: &Kind| theirs.contains(kind);
+        if self.plan.faults.iter().any(|fault| is_theirs(&fault.kind)) {
+            (0..self.groups.len()).for_each(|group| self.repair_group(group));
+        }
+    }
+
+    fn repair_group(&mut self, group: usize) {
+        let Some(master) = self.agreed_master(group) else {
+            return;
+        };
+        let mine = || (0..).zip(&self.servers).filter(|(_, s)| s.group == group);
+        // The master was told to follow somebody, and no Sentinel could promote another one: no
+        // server is left, or all have been cut off from it for too long. Whoever said so takes it
+        // back.
+        let demoted = mine().find(|(_, s)| s.up && s.addr == master && !s.is_master());
+        if let Some((s, _)) = demoted
+            && !mine().any(|(_, s)| s.up && s.is_master())
+        {
+            return self.reconfigure(s, &ReplicaOf::NoOne, None);
+        }
+        // One that follows another replica when all Sentinels are made to forget, or when it
+        // moves, is in no master's INFO: it is set up again as a new one would be.
+        let lost: Vec<usize> = mine()
+            .filter(|(_, s)| s.up && s.addr != master && !s.is_told(&master))
+            .filter(|(_, s)| !self.is_known(group, &s.addr))
+            .map(|(s, _)| s)
+            .collect();
+        for s in lost {
+            self.reconfigure(s, &ReplicaOf::Master(master.clone()), None);
+        }
+    }
+
+    /// The master that all Sentinels name.
+    fn agreed_master(&self, group: usize) -> Option<Addr> {
+        let first = self.master_addr(0, group)?;
+        let mut all = (0..self.hosts.len()).map(|h| self.master_addr(h, group));
+        all.all(|one| one.as_ref() == Some(&first)).then_some(first)
+    }
+
+    /// Whether any Sentinel has this replica on its list.
+    fn is_known(&self, group: usize, addr: &Addr) -> bool {
+        let Some(name) = self.groups.name(group) else {
+            return false;
+        };
+        let text = |wanted: &str, reply: &Reply| matches!(reply, Reply::Bulk(it) if *it == wanted);
+        let (host, port) = (addr.host.to_string(), addr.port.to_string());
+        let is_it = |one: &Reply| {
+            let Reply::Map(fields) = one else {
+                return false;
+            };
+            let has = |name: &str, value: &str| {
+                let mut fields = fields.iter();
+                fields.any(|(field, is)| field == name && text(value, is))
+            };
+            has("ip", &host) && has("port", &port)
+        };
+        (0..self.hosts.len()).any(|h| {
+            let reply = self.query(h, &Query::Replicas(name.clone()));
+            matches!(reply, Some(Reply::Array(all)) if all.iter().any(is_it))
+        })
+    }
+}
