@@ -91,7 +91,7 @@ pub(crate) enum ConfigError {
     },
     /// The file of users is not right.
     #[error("{}", diagnostic::of_start(
-        &format!("Aborting Redis startup because of ACL errors: {0}", .0),
+        &format!("The aclfile cannot be used: {0}", .0),
         "a line of the file is `user`, a name and rules, as in `user peer on >password +ping`"
     ))]
     AclFile(String),
@@ -155,15 +155,14 @@ fn users(server: &ServerOptions) -> Result<Users, ConfigError> {
         None | Some("") => Users::new(requirepass, &server.users, channels)
             .map_err(|(user, why)| ConfigError::User { user, why }),
         Some(_) if !server.users.is_empty() => Err(ConfigError::Unsupported {
-            what: "Configuring Redis with users defined in redis.conf and at the same setting \
-                   an ACL file path is invalid."
+            what: "There are user lines and an aclfile: users are kept in one place only."
                 .to_owned(),
             help: "keep the aclfile line or the user lines",
         }),
         Some(file) => {
             let text = disk::read(Path::new(file), LARGEST_FILE).map_err(|error| {
                 let why = reason(&error);
-                ConfigError::AclFile(format!("Error loading ACLs, opening file '{file}': {why}"))
+                ConfigError::AclFile(format!("{file}: {why}"))
             })?;
             Users::from_file(file, &text, requirepass, channels).map_err(ConfigError::AclFile)
         }

@@ -37,7 +37,7 @@ pub(crate) fn write_pid(path: Option<&str>, daemonized: bool) -> Result<Option<O
     match std::fs::write(path, format!("{}\n", std::process::id())) {
         Ok(()) => Ok(Some(OwnFile::at(Path::new(path)))),
         Err(error) => Err(format!(
-            "Failed to write PID file '{path}': {}",
+            "The pid file {path} cannot be written: {}",
             crate::disk::reason(&error)
         )),
     }

@@ -164,7 +164,7 @@ fn leave_traces(server: &ServerOptions, turn: Turn, log: &Log) -> [Option<OwnFil
     ]
 }
 
-/// Reads what TLS needs, if it is wanted. The error is the lines for the log, as Redis words them.
+/// Reads what TLS needs, if it is wanted. The error is the lines for the log.
 fn load_tls(server: &ServerOptions, log: &Log) -> Result<Option<Rc<Tls>>, Vec<String>> {
     match Tls::load(&server.tls) {
         Ok((tls, notices)) => {
@@ -294,7 +294,7 @@ fn start_log(server: &ServerOptions) -> anyhow::Result<Log> {
     let file = (!server.logfile.is_empty())
         .then(|| std::path::absolute(&server.logfile))
         .transpose()
-        .context("Can't open the log file")?;
+        .context("The log file cannot be opened")?;
     if let Some(path) = &file {
         std::fs::OpenOptions::new()
             .append(true)
@@ -302,7 +302,7 @@ fn start_log(server: &ServerOptions) -> anyhow::Result<Log> {
             .open(path)
             .map_err(|error| {
                 anyhow::anyhow!(
-                    "Can't open the log file '{}': {}",
+                    "The log file {} cannot be opened: {}",
                     path.display(),
                     disk::reason(&error)
                 )
@@ -362,8 +362,8 @@ fn allow_open_files(log: &Log, max_clients: u32) -> u32 {
         return max_clients;
     }
     log.warning(format!(
-        "You requested maxclients of {clients}, but no more than {limit} files may be open: \
-         maxclients is {room} now. Raise `ulimit -n` for more"
+        "maxclients is {room} instead of {clients}, since no more than {limit} files may be open. \
+         Raise `ulimit -n` for more"
     ));
     u32::try_from(room).unwrap_or(max_clients)
 }

@@ -89,7 +89,7 @@ impl Client {
         self.hall.complaints.tell(
             &self.hall,
             &format!(
-                "Error accepting a client connection: {} (addr={})",
+                "A client cannot be taken in: {} (addr={})",
                 tls::explain(&error),
                 self.seat.addr
             ),
@@ -237,11 +237,14 @@ impl Client {
                     .extend_from_slice(scratch.get(..n).unwrap_or_default());
                 self.seat.active.set(self.hall.clock.now());
                 if self.seat.command.get() == "NULL" && self.unread.starts_with(TLS_HELLO) {
-                    self.hall.complaints.tell(&self.hall, &format!(
-                        "Error accepting a client connection: it speaks TLS, and this port does \
+                    self.hall.complaints.tell(
+                        &self.hall,
+                        &format!(
+                            "A client cannot be taken in: it speaks TLS, and this port does \
                          not (addr={}, laddr={})",
-                        self.seat.addr, self.seat.laddr
-                    ));
+                            self.seat.addr, self.seat.laddr
+                        ),
+                    );
                     return Err(Gone);
                 }
                 Ok(())
@@ -292,8 +295,8 @@ impl Client {
     fn refuse(&mut self, error: &ProtocolError) {
         if *error == ProtocolError::CrossProtocol {
             self.hall.log.warning(format!(
-                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or \
-                 Host: commands to Redis. Connection from {} aborted.",
+                "A client has sent a request of HTTP, as a web page can make a browser do: its \
+                 connection is closed (addr={})",
                 self.seat.addr
             ));
         }

@@ -33,7 +33,7 @@ pub(crate) enum Listener {
 /// Opens all listening sockets. Needs the runtime.
 ///
 /// # Errors
-/// The lines for the log, as Redis words them.
+/// The lines for the log.
 pub(crate) fn open(
     options: &ServerOptions,
     tls: Option<&Rc<Tls>>,
@@ -53,7 +53,7 @@ pub(crate) fn open(
     {
         let listener = bind_unix(Path::new(path), options.unixsocket_mode).map_err(|error| {
             vec![format!(
-                "Failed opening Unix socket: bind: {}",
+                "The Unix socket {path} cannot be opened: {}",
                 reason(&error)
             )]
         })?;
@@ -61,7 +61,8 @@ pub(crate) fn open(
     }
     if listeners.is_empty() {
         return Err(vec![
-            "Configured to not listen anywhere, exiting.".to_owned(),
+            "There is nothing to listen on: port and tls-port are 0 or bind is empty, and there is no \
+             unixsocket".to_owned(),
         ]);
     }
     Ok(listeners)
@@ -81,8 +82,10 @@ pub(crate) async fn accept(hall: Rc<Hall>, listener: Listener) {
         match accepted {
             Ok(stream) => hall.enter(stream),
             Err(error) => {
-                hall.log
-                    .warning(format!("Accepting client connection: {}", reason(&error)));
+                hall.log.warning(format!(
+                    "A connection cannot be accepted: {}",
+                    reason(&error)
+                ));
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -195,10 +195,9 @@ pub(super) fn versions(
                 "tls-protocols: {word} is no longer safe and is not spoken here"
             )),
             _ => {
-                return Err(TlsError::new(
-                    "Invalid tls-protocols specified. Use a combination of 'TLSv1', 'TLSv1.1', \
-                     'TLSv1.2' and 'TLSv1.3'.",
-                ));
+                return Err(TlsError::new(format!(
+                    "tls-protocols: there is no {word}; TLSv1.2 and TLSv1.3 are spoken here"
+                )));
             }
         }
     }
@@ -260,7 +259,7 @@ pub(super) fn tls12(
     }
     if chosen.is_empty() {
         return Err(TlsError::new(format!(
-            "Failed to configure ciphers: {given}"
+            "tls-ciphers leaves no suite to speak: {given}"
         )));
     }
     let suite = |at: usize| TLS12.get(at).map(|row| row.suite);
@@ -286,7 +285,7 @@ pub(super) fn tls13(
     }
     if chosen.is_empty() {
         return Err(TlsError::new(format!(
-            "Failed to configure ciphersuites: {given}"
+            "tls-ciphersuites leaves no suite to speak: {given}"
         )));
     }
     Ok(chosen)
@@ -376,9 +375,15 @@ mod tests {
         assert_eq!(found.unwrap(), &ALL[5..]);
         assert_eq!(notices, ["tls-ciphers: AES128-SHA is not available here"]);
         let (found, _) = tls12_of("nonsense");
-        assert_eq!(found.unwrap_err(), "Failed to configure ciphers: nonsense");
+        assert_eq!(
+            found.unwrap_err(),
+            "tls-ciphers leaves no suite to speak: nonsense"
+        );
         let (found, _) = tls12_of("kRSA");
-        assert_eq!(found.unwrap_err(), "Failed to configure ciphers: kRSA");
+        assert_eq!(
+            found.unwrap_err(),
+            "tls-ciphers leaves no suite to speak: kRSA"
+        );
     }
 
     #[test]
@@ -393,7 +398,7 @@ mod tests {
         );
         assert_eq!(
             tls13(Some("x"), &mut notices).unwrap_err().to_string(),
-            "Failed to configure ciphersuites: x"
+            "tls-ciphersuites leaves no suite to speak: x"
         );
     }
 

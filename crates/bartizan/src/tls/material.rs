@@ -55,8 +55,8 @@ impl Material {
         }
         if needs_trust && options.ca_file.is_none() && options.ca_dir.is_none() {
             return Err(TlsError::new(
-                "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, \
-                 tls-replication or tls-auth-clients are enabled!",
+                "tls-ca-cert-file or tls-ca-cert-dir has to say whom to trust: with \
+                 tls-replication, and unless tls-auth-clients is no, others show certificates",
             ));
         }
         tell_what_is_unused(options, &mut notices);
@@ -101,7 +101,7 @@ fn server(
 ) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)
-        .map_err(|error| TlsError::new(format!("Failed to configure TLS: {error}")))?;
+        .map_err(|error| TlsError::new(format!("TLS cannot be set up: {error}")))?;
     let builder = match options.auth_clients {
         TlsAuthClients::No => builder.with_no_client_auth(),
         TlsAuthClients::Yes | TlsAuthClients::Optional => {
@@ -131,7 +131,7 @@ fn client(
 ) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)
-        .map_err(|error| TlsError::new(format!("Failed to configure TLS: {error}")))?;
+        .map_err(|error| TlsError::new(format!("TLS cannot be set up: {error}")))?;
     let resolver = Arc::new(SingleCertAndKey::from(own));
     let mut config = builder
         .dangerous()
@@ -146,7 +146,8 @@ fn client(
 /// a certificate of version 1.
 fn identity(pair: &TlsPair, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
     let file = pair.cert_file.as_deref().unwrap_or_default();
-    let failed = |why: String| TlsError::new(format!("Failed to load certificate: {file}: {why}"));
+    let failed =
+        |why: String| TlsError::new(format!("The certificate {file} cannot be used: {why}"));
     let chain = trust::certificates(&read(Path::new(file)).map_err(failed)?);
     let first = chain
         .first()
@@ -154,7 +155,7 @@ fn identity(pair: &TlsPair, provider: &CryptoProvider) -> Result<Arc<CertifiedKe
     let certificate = Certificate::from_der(first).map_err(|error| failed(error.to_string()))?;
 
     let file = pair.key_file.as_deref().unwrap_or_default();
-    let failed = |why: String| TlsError::new(format!("Failed to load private key: {file}: {why}"));
+    let failed = |why: String| TlsError::new(format!("The key {file} cannot be used: {why}"));
     let text = read(Path::new(file)).map_err(failed)?;
     let der = keys::read(&text, pair.key_pass.as_deref()).map_err(|why| failed(why.to_string()))?;
     let key = provider

@@ -49,7 +49,7 @@ impl Tls {
     /// should know.
     ///
     /// # Errors
-    /// What prevents it, in Redis's words where there are such.
+    /// What prevents it.
     pub(crate) fn load(options: &TlsOptions) -> Result<(Option<Rc<Self>>, Vec<String>), TlsError> {
         if !options.is_wanted() {
             return Ok((None, Vec::new()));

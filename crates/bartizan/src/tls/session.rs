@@ -196,14 +196,14 @@ pub(crate) fn explain(error: &io::Error) -> String {
             "the other side does not speak TLS, but plain text".to_owned()
         }
         Error::NoCertificatesPresented => {
-            "peer did not return a certificate, and tls-auth-clients wants one".to_owned()
+            "it has shown no certificate, and tls-auth-clients wants one".to_owned()
         }
         Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
-        ) => "certificate verify failed: it is not signed by a CA of ours (tls-ca-cert-file, \
+        ) => "its certificate is not signed by a CA of ours (tls-ca-cert-file, \
              tls-ca-cert-dir)"
             .to_owned(),
-        Error::InvalidCertificate(why) => format!("certificate verify failed: {why}"),
+        Error::InvalidCertificate(why) => format!("its certificate is not good: {why}"),
         Error::AlertReceived(
             AlertDescription::UnknownCA
             | AlertDescription::BadCertificate

@@ -24,11 +24,8 @@ pub(super) fn load(
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let mut trusted = Vec::new();
     if let Some(file) = &options.ca_file {
-        let failed = |why: String| {
-            TlsError::new(format!(
-                "Failed to configure CA certificate(s) file/directory: {file}: {why}"
-            ))
-        };
+        let failed =
+            |why: String| TlsError::new(format!("tls-ca-cert-file {file} cannot be used: {why}"));
         trusted = certificates(&read(Path::new(file)).map_err(failed)?);
         if trusted.is_empty() {
             return Err(failed("there is no certificate in it".to_owned()));

@@ -84,8 +84,7 @@ impl Verifier {
         }
         if trusted.is_empty() && given > 0 {
             return Err(TlsError::new(
-                "Failed to configure CA certificate(s) file/directory: no certificate in it can \
-                 be used",
+                "tls-ca-cert-file and tls-ca-cert-dir have no certificate that can be used",
             ));
         }
         Ok(Self {

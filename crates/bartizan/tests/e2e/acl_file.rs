@@ -167,7 +167,7 @@ fn loading_closes_those_whose_user_is_gone() {
 }
 
 #[test]
-fn wrong_users_end_the_start_with_redis_own_words() {
+fn wrong_users_end_the_start_and_what_is_wrong_is_told() {
     for (lines, users, said) in [
         (
             "user x on >hunter2 +get\n",
@@ -190,11 +190,7 @@ fn wrong_users_end_the_start_with_redis_own_words() {
             "",
             "Spaces not allowed in ACL usernames",
         ),
-        (
-            "aclfile DIR/none\n",
-            "",
-            "Aborting Redis startup because of ACL errors: Error loading ACLs, opening file",
-        ),
+        ("aclfile DIR/none\n", "", "/none"),
         (
             "aclfile DIR/users.acl\n",
             "user a >hunter2 +get\n",

@@ -226,3 +226,45 @@ fn a_crash_that_was_asked_for_ends_the_process_with_its_own_code() {
         .expect("it ends by itself");
     assert_eq!(status.code(), Some(99));
 }
+
+#[test]
+fn every_directive_of_a_redis_server_is_read() {
+    if Flavor::UnderTest.is_upstream() {
+        eprintln!("skipped: redis-sentinel has no --check-config");
+        return;
+    }
+    let plan = Plan {
+        replicas: 0,
+        sentinels: Vec::new(),
+        ..Plan::default()
+    };
+    let fleet = Fleet::servers_only(plan, |_| Vec::new());
+    let all = fleet.servers[0].ask(&["CONFIG", "GET", "*"]).unwrap();
+    // Those that take several words are written without quotes, where they have any.
+    let lists = [
+        "save",
+        "client-output-buffer-limit",
+        "oom-score-adj-values",
+        "bind",
+    ];
+    let mut text = String::new();
+    for (name, value) in all.pairs() {
+        if lists.contains(&name.as_str()) && !value.is_empty() {
+            text.push_str(&format!("{name} {value}\n"));
+        } else if !["save", "replicaof", "slaveof"].contains(&name.as_str()) {
+            text.push_str(&format!("{name} \"{value}\"\n"));
+        }
+    }
+    assert!(text.lines().count() > 150, "{text}");
+    let conf = fleet.root().join("all.conf");
+    fs::write(
+        &conf,
+        text + "replicaof 127.0.0.1 1\nsave 1 1\nslaveof no one\n",
+    )
+    .unwrap();
+    let program = Flavor::UnderTest.program();
+    let mut command = std::process::Command::new(program);
+    let checked = command.arg("--check-config").arg(&conf).output().unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+}

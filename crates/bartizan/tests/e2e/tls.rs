@@ -440,37 +440,18 @@ fn a_start_without_what_tls_needs_says_what_is_missing() {
         ),
         (
             "tls-ca-cert-file \"\"".to_owned(),
-            "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, \
-             tls-replication or tls-auth-clients are enabled!",
+            "tls-ca-cert-file or tls-ca-cert-dir",
         ),
-        (
-            "tls-cert-file /missing".to_owned(),
-            "Failed to load certificate: /missing: ",
-        ),
-        (
-            format!("tls-key-file {wrong_key}"),
-            "Failed to load private key: ",
-        ),
+        ("tls-cert-file /missing".to_owned(), "/missing"),
+        (format!("tls-key-file {wrong_key}"), wrong_key.as_str()),
         (
             format!("tls-key-file {sealed}\ntls-key-file-pass surely-wrong"),
-            "Failed to load private key: ",
+            sealed,
         ),
-        (
-            "tls-ca-cert-file /missing".to_owned(),
-            "Failed to configure CA certificate(s) file/directory: ",
-        ),
-        (
-            "tls-protocols SSLv3".to_owned(),
-            "Invalid tls-protocols specified.",
-        ),
-        (
-            "tls-ciphers nonsense".to_owned(),
-            "Failed to configure ciphers: nonsense",
-        ),
-        (
-            "tls-ciphersuites nonsense".to_owned(),
-            "Failed to configure ciphersuites: nonsense",
-        ),
+        ("tls-ca-cert-file /missing".to_owned(), "/missing"),
+        ("tls-protocols SSLv3".to_owned(), "tls-protocols"),
+        ("tls-ciphers nonsense".to_owned(), "nonsense"),
+        ("tls-ciphersuites nonsense".to_owned(), "nonsense"),
     ];
     for (lines, wanted) in table {
         let mut sentinel = fleet.prepare(UnderTest, &lines);
