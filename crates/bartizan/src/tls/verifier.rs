@@ -6,15 +6,15 @@
 //! CA that is the server's certificate as well, one marked as a CA, X.509 version 1. They are
 //! good when they are in date and are themselves trusted, or signed by one who is.
 
+mod facts;
+mod signature;
+
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-    verify_tls13_signature_with_raw_key,
-};
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
@@ -23,19 +23,10 @@ use rustls::{
 };
 use x509_cert::Certificate;
 use x509_cert::certificate::Version;
-use x509_cert::der::oid::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode};
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
-use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::der::Decode;
 
+use self::facts::{Purpose, in_date, is_ca, may_be};
 use super::material::TlsError;
-
-/// What a certificate is shown for, by the extension that may restrict it.
-#[derive(Clone, Copy, Debug)]
-enum Purpose {
-    Server,
-    Client,
-}
 
 /// Whether a client has to show a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +86,21 @@ impl Verifier {
         })
     }
 
+    /// Whether a certificate is good: as we judge it, or else webpki as `by_chain` asks it.
+    fn verify(
+        &self,
+        shown: &CertificateDer<'_>,
+        purpose: Purpose,
+        now: UnixTime,
+        by_chain: impl FnOnce(&Chains) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match (self.judge(shown, purpose, now), &self.chains) {
+            (Some(judged), _) => judged,
+            (None, Some(chains)) => by_chain(chains),
+            (None, None) => Err(CertificateError::UnknownIssuer.into()),
+        }
+    }
+
     /// The certificates that webpki does not judge. `None` for all others.
     fn judge(
         &self,
@@ -117,32 +123,13 @@ impl Verifier {
             let signed = issuers.any(|trusted| {
                 trusted.tbs_certificate().subject() == issuer
                     && in_date(trusted, now).is_ok()
-                    && self.has_signed(trusted, &shown)
+                    && signature::of_certificate(trusted, &shown, &self.algorithms)
             });
             if signed {
                 Ok(())
             } else {
                 Err(CertificateError::UnknownIssuer.into())
             }
-        })
-    }
-
-    fn has_signed(&self, issuer: &Certificate, shown: &Certificate) -> bool {
-        let key = issuer.tbs_certificate().subject_public_key_info();
-        let Ok(message) = shown.tbs_certificate().to_der() else {
-            return false;
-        };
-        let (Some(key_algorithm), Some(algorithm)) =
-            (inner(&key.algorithm), inner(shown.signature_algorithm()))
-        else {
-            return false;
-        };
-        let key = key.subject_public_key.raw_bytes();
-        let signature = shown.signature().raw_bytes();
-        self.algorithms.all.iter().any(|candidate| {
-            candidate.public_key_alg_id().as_ref() == key_algorithm
-                && candidate.signature_alg_id().as_ref() == algorithm
-                && candidate.verify_signature(key, &message, signature).is_ok()
         })
     }
 }
@@ -163,113 +150,6 @@ impl Chains {
     }
 }
 
-/// An algorithm as rustls compares it: without the head of its sequence.
-fn inner(algorithm: &AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
-    let der = algorithm.to_der().ok()?;
-    // One byte of tag and, for anything this short, one of length.
-    (der.len() < 128).then(|| der.get(2..).unwrap_or_default().to_vec())
-}
-
-fn in_date(certificate: &Certificate, now: UnixTime) -> Result<(), Error> {
-    let validity = certificate.tbs_certificate().validity();
-    let now = now.as_secs();
-    if now < validity.not_before.to_unix_duration().as_secs() {
-        Err(CertificateError::NotValidYet.into())
-    } else if now > validity.not_after.to_unix_duration().as_secs() {
-        Err(CertificateError::Expired.into())
-    } else {
-        Ok(())
-    }
-}
-
-fn is_ca(certificate: &Certificate) -> bool {
-    let found = certificate
-        .tbs_certificate()
-        .get_extension::<BasicConstraints>();
-    matches!(found, Ok(Some((_, constraints))) if constraints.ca)
-}
-
-/// Whether the extended key usage, if there is one, names the purpose.
-fn may_be(certificate: &Certificate, purpose: Purpose) -> bool {
-    const ANY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
-    const SERVER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
-    const CLIENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
-    let wanted = match purpose {
-        Purpose::Server => SERVER,
-        Purpose::Client => CLIENT,
-    };
-    match certificate
-        .tbs_certificate()
-        .get_extension::<ExtendedKeyUsage>()
-    {
-        Ok(None) => true,
-        Ok(Some((_, usage))) => usage.0.contains(&wanted) || usage.0.contains(&ANY),
-        Err(_) => false,
-    }
-}
-
-/// A signature of the handshake, by a certificate that webpki cannot parse.
-fn verify_by_key(
-    message: &[u8],
-    der: &CertificateDer<'_>,
-    dss: &DigitallySignedStruct,
-    algorithms: &WebPkiSupportedAlgorithms,
-) -> Result<HandshakeSignatureValid, Error> {
-    let bad = || Error::from(CertificateError::BadSignature);
-    let shown = Certificate::from_der(der).map_err(|_| CertificateError::BadEncoding)?;
-    let key = shown.tbs_certificate().subject_public_key_info();
-    let key_algorithm = inner(&key.algorithm).ok_or_else(bad)?;
-    let key = key.subject_public_key.raw_bytes();
-    let mut of_scheme = algorithms
-        .mapping
-        .iter()
-        .filter(|(scheme, _)| *scheme == dss.scheme)
-        .flat_map(|(_, candidates)| candidates.iter());
-    of_scheme
-        .any(|candidate| {
-            candidate.public_key_alg_id().as_ref() == key_algorithm
-                && candidate
-                    .verify_signature(key, message, dss.signature())
-                    .is_ok()
-        })
-        .then(HandshakeSignatureValid::assertion)
-        .ok_or_else(bad)
-}
-
-fn is_version_1(der: &CertificateDer<'_>) -> bool {
-    Certificate::from_der(der).is_ok_and(|shown| shown.tbs_certificate().version() == Version::V1)
-}
-
-fn signature12(
-    message: &[u8],
-    der: &CertificateDer<'_>,
-    dss: &DigitallySignedStruct,
-    algorithms: &WebPkiSupportedAlgorithms,
-) -> Result<HandshakeSignatureValid, Error> {
-    if is_version_1(der) {
-        verify_by_key(message, der, dss, algorithms)
-    } else {
-        verify_tls12_signature(message, der, dss, algorithms)
-    }
-}
-
-fn signature13(
-    message: &[u8],
-    der: &CertificateDer<'_>,
-    dss: &DigitallySignedStruct,
-    algorithms: &WebPkiSupportedAlgorithms,
-) -> Result<HandshakeSignatureValid, Error> {
-    if is_version_1(der) {
-        let key = Certificate::from_der(der)
-            .and_then(|shown| shown.tbs_certificate().subject_public_key_info().to_der())
-            .map_err(|_| CertificateError::BadEncoding)?;
-        let key = SubjectPublicKeyInfoDer::from(key);
-        verify_tls13_signature_with_raw_key(message, &key, dss, algorithms)
-    } else {
-        verify_tls13_signature(message, der, dss, algorithms)
-    }
-}
-
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -279,26 +159,25 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Some(judged) = self.judge(end_entity, Purpose::Server, now) {
-            return judged.map(|()| ServerCertVerified::assertion());
-        }
-        let Some(chains) = &self.chains else {
-            return Err(CertificateError::UnknownIssuer.into());
-        };
-        let verified = chains.servers.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        match verified {
-            // The name is looked at last: all else was found good.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
+        self.verify(end_entity, Purpose::Server, now, |chains| {
+            let verified = chains.servers.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            );
+            match verified {
+                // The name is looked at last: all else was found good.
+                Ok(_)
+                | Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
+                )) => Ok(()),
+                Err(other) => Err(other),
+            }
+        })?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -307,7 +186,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        signature12(message, cert, dss, &self.algorithms)
+        signature::of_tls12(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -316,7 +195,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        signature13(message, cert, dss, &self.algorithms)
+        signature::of_tls13(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -324,6 +203,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Signatures are the same on both sides.
 impl ClientCertVerifier for Verifier {
     fn client_auth_mandatory(&self) -> bool {
         self.demand == Demand::Required
@@ -340,14 +220,13 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if let Some(judged) = self.judge(end_entity, Purpose::Client, now) {
-            return judged.map(|()| ClientCertVerified::assertion());
-        }
-        let Some(chains) = &self.chains else {
-            return Err(CertificateError::UnknownIssuer.into());
-        };
-        let clients = &chains.clients;
-        clients.verify_client_cert(end_entity, intermediates, now)
+        self.verify(end_entity, Purpose::Client, now, |chains| {
+            let clients = &chains.clients;
+            clients
+                .verify_client_cert(end_entity, intermediates, now)
+                .map(|_| ())
+        })?;
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -356,7 +235,7 @@ impl ClientCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        signature12(message, cert, dss, &self.algorithms)
+        ServerCertVerifier::verify_tls12_signature(self, message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -365,11 +244,11 @@ impl ClientCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        signature13(message, cert, dss, &self.algorithms)
+        ServerCertVerifier::verify_tls13_signature(self, message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        ServerCertVerifier::supported_verify_schemes(self)
     }
 }
 
