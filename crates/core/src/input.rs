@@ -37,6 +37,13 @@ pub enum Input {
         /// The parsed reply.
         answer: Answer,
     },
+    /// The subscription of a Pub/Sub link stands.
+    Subscribed {
+        /// Which connection.
+        link: LinkId,
+        /// What it is good for.
+        talk: Talk,
+    },
     /// A Pub/Sub link delivered something: a hello, or (`None`) anything else, which still
     /// shows that the link lives.
     Heard {
@@ -93,6 +100,15 @@ pub enum Input {
         /// What came of it.
         outcome: Rescued,
     },
+}
+
+/// What a subscribed connection is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// Messages, and calls beside them: it speaks RESP3.
+    Both,
+    /// Messages alone.
+    Listen,
 }
 
 /// Why a connection is down. The text is for people.

@@ -34,7 +34,8 @@ pub enum Output {
         /// Which.
         link: LinkId,
     },
-    /// Send a call on a command link that is up; answer with `Answer`.
+    /// Send a call on a command link that is up, or a hello on a Pub/Sub link that takes calls
+    /// (`Talk::Both`); answer with `Answer`.
     Call {
         /// Over which connection.
         link: LinkId,
@@ -107,12 +108,14 @@ pub enum Output {
 pub enum LinkKind {
     /// Calls and their answers.
     Command,
-    /// Subscribed to `__sentinel__:hello`. An error reply to SUBSCRIBE closes it.
+    /// Subscribed to `__sentinel__:hello`, `Subscribed` says when. An error reply to SUBSCRIBE
+    /// closes it.
     PubSub,
 }
 
 /// What is sent first on a new connection (spec §5.2): `[AUTH]`, `CLIENT SETNAME`, and on a
-/// Pub/Sub link `SUBSCRIBE __sentinel__:hello`. Replies to the first two are ignored.
+/// Pub/Sub link `HELLO 3` between them and `SUBSCRIBE __sentinel__:hello` behind. Replies to the
+/// first two are ignored; the one to HELLO decides what `Subscribed` says.
 #[derive(Clone, Debug)]
 pub struct Greeting {
     /// Who to authenticate as, if anyone.

@@ -124,6 +124,7 @@ impl Sentinel {
             Input::LinkUp { link, local } => self.on_link_up(link, local),
             Input::LinkDown { link, why } => self.on_link_down(link, &why),
             Input::Answer { link, call, answer } => self.on_answer(link, call, answer),
+            Input::Subscribed { link, talk } => self.on_subscribed(link, talk),
             Input::Heard { link, hello } => {
                 let heard_at = self.cx.now;
                 if let Some(Owner::Server(name, addr)) = self.cx.out.routes.get(&link).cloned() {

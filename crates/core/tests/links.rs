@@ -12,7 +12,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bartizan_core::addr::{Addr, Host};
-use bartizan_core::input::{Answer, Input, LinkError};
+use bartizan_core::ids::{CallId, LinkId};
+use bartizan_core::input::{Answer, Input, LinkError, Talk};
 use bartizan_core::output::{Call, LinkKind, Output};
 use bartizan_core::provide::options::{Credentials, Secret};
 use bartizan_core::provide::query::Query;
@@ -105,29 +106,106 @@ fn a_user_without_a_password_says_nothing() {
 }
 
 #[test]
-fn a_new_command_link_brings_ping_info_and_hello_at_once() {
+fn a_new_command_link_brings_ping_and_info_at_once_and_a_hello_behind_the_pong() {
     let mut bench = Bench::boot(boot_of(vec![master_state(&[], 0, 1)]));
-    let link = bench.link(MASTER, LinkKind::Command).unwrap();
-    bench.up.push(link);
-    let said = bench.give(Input::LinkUp { link, local: LOCAL });
+    let command = up(&mut bench, LinkKind::Command, LOCAL);
+    assert_eq!(command, ["6379 PING", "6379 INFO"]);
+    up(&mut bench, LinkKind::PubSub, LOCAL);
+    assert_eq!(subscribe(&mut bench, Talk::Both), [""; 0]);
+    let said = bench.reply(MASTER, |call| *call == Call::Ping, Answer::Pong);
     assert_eq!(
         said,
-        [
-            "6379 PING",
-            "6379 INFO",
-            "6379 HELLO 127.0.0.1,5000,me,0,mymaster,127.0.0.1,6379,0"
-        ]
+        ["6379 HELLO 127.0.0.1,5000,me,0,mymaster,127.0.0.1,6379,0"]
     );
 }
 
 #[test]
-fn the_local_address_of_the_link_is_announced() {
+fn the_local_address_of_the_command_link_is_announced() {
     let mut bench = Bench::boot(boot_of(vec![master_state(&[], 0, 1)]));
-    let link = bench.link(MASTER, LinkKind::Command).unwrap();
+    up(&mut bench, LinkKind::Command, "10.1.2.3".parse().unwrap());
+    up(&mut bench, LinkKind::PubSub, LOCAL);
+    subscribe(&mut bench, Talk::Both);
+    let said = bench.reply(MASTER, |call| *call == Call::Ping, Answer::Pong);
+    assert!(said[0].starts_with("6379 HELLO 10.1.2.3,5000,"), "{said:?}");
+}
+
+/// A link to the master comes up.
+fn up(bench: &mut Bench, kind: LinkKind, local: IpAddr) -> Vec<String> {
+    let link = bench.link(MASTER, kind).unwrap();
     bench.up.push(link);
-    let local: IpAddr = "10.1.2.3".parse().unwrap();
-    let said = bench.give(Input::LinkUp { link, local });
-    assert!(said[2].starts_with("6379 HELLO 10.1.2.3,5000,"), "{said:?}");
+    bench.give(Input::LinkUp { link, local })
+}
+
+/// The subscription on the master stands.
+fn subscribe(bench: &mut Bench, talk: Talk) -> Vec<String> {
+    let link = bench.link(MASTER, LinkKind::PubSub).unwrap();
+    bench.give(Input::Subscribed { link, talk })
+}
+
+/// The connection that a hello about the master is waiting on.
+fn hello_waits_on(bench: &Bench) -> Option<LinkKind> {
+    let hello = |call: &&(LinkId, CallId, Call)| matches!(call.2, Call::Publish(_));
+    let (link, _, _) = bench.calls.iter().find(hello)?;
+    Some(bench.links[link].1)
+}
+
+#[test]
+fn hellos_go_over_the_pubsub_link_where_that_takes_calls() {
+    for (talk, kind) in [
+        (Talk::Both, LinkKind::PubSub),
+        (Talk::Listen, LinkKind::Command),
+    ] {
+        let mut bench = Bench::boot(boot_of(vec![master_state(&[], 0, 1)]));
+        up(&mut bench, LinkKind::Command, LOCAL);
+        bench.reply(MASTER, |call| *call == Call::Ping, Answer::Pong);
+        assert_eq!(hello_waits_on(&bench), None, "it is not known yet where to");
+        up(&mut bench, LinkKind::PubSub, LOCAL);
+        subscribe(&mut bench, talk);
+        assert_eq!(hello_waits_on(&bench), Some(kind));
+    }
+}
+
+#[test]
+fn hellos_go_over_the_command_link_where_there_is_no_other() {
+    let mut bench = Bench::boot(boot_of(vec![master_state(&[], 0, 1)]));
+    up(&mut bench, LinkKind::Command, LOCAL);
+    up(&mut bench, LinkKind::PubSub, LOCAL);
+    let link = bench.link(MASTER, LinkKind::PubSub).unwrap();
+    let why = LinkError::Failed(Arc::from("SUBSCRIBE refused: NOPERM"));
+    bench.give(Input::LinkDown { link, why });
+    bench.reply(MASTER, |call| *call == Call::Ping, Answer::Pong);
+    assert_eq!(hello_waits_on(&bench), Some(LinkKind::Command));
+}
+
+#[test]
+fn a_server_that_holds_back_a_hello_is_sent_no_other_and_its_pings_go_on() {
+    for talk in [Talk::Both, Talk::Listen] {
+        let mut bench = Bench::calm_with(&[], 0, 1, |_| {});
+        bench.host(MASTER).talk = talk;
+        bench.kill(MASTER);
+        bench.revive(MASTER);
+        bench.advance(3000);
+        bench.host(MASTER).pauses = true;
+        let said = bench.advance(10_000);
+        assert_eq!(only(&said, "6379 HELLO").len(), 1);
+        let pings = only(&said, "6379 PING").len();
+        match talk {
+            Talk::Both => assert!(pings >= 10, "{pings}"),
+            Talk::Listen => assert!(pings <= 5, "{pings}"),
+        }
+        assert_eq!(events(&said).is_empty(), talk == Talk::Both);
+    }
+}
+
+#[test]
+fn a_hung_server_is_sent_no_hello_while_it_owes_a_pong() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.hang(MASTER);
+    let said = bench.advance(60_000);
+    assert_eq!(only(&said, "6379 HELLO"), [""; 0]);
+    bench.revive(MASTER);
+    let said = bench.advance(1000);
+    assert_eq!(only(&said, "6379 HELLO").len(), 1);
 }
 
 #[test]
@@ -289,13 +367,12 @@ fn a_replica_whose_own_link_is_down_is_asked_every_second() {
 }
 
 #[test]
-fn an_info_and_a_hello_without_an_answer_are_said_again_no_sooner_than_with_one() {
+fn an_info_without_an_answer_is_asked_for_again_no_sooner_than_with_one() {
     let mut bench = Bench::calm(&[], 0, 2);
     bench.advance(10_000);
     bench.hang(MASTER);
     let said = bench.advance(10_000);
     assert_eq!(only(&said, "6379 INFO").len(), 1);
-    assert_eq!(only(&said, "6379 HELLO").len(), 5);
 }
 
 #[test]
@@ -320,7 +397,7 @@ fn calls_without_an_answer_are_bounded() {
         boot.durable.masters[0].options.down_after = Span::secs(3600);
     });
     bench.hang(MASTER);
-    let said = bench.advance(180_000);
+    let said = bench.advance(1_800_000);
     let sent = only(&said, "6379 ").len();
     let pending = field(
         &bench.query(&Query::Master(name())),

@@ -122,8 +122,8 @@ fn vote_that_could_not_be_written_is_not_given_to_somebody_else_either() {
     assert_eq!(bench.vote_request(2, 1), [""; 0]);
     bench.disk = Disk::Works;
     assert_eq!(
-        bench.advance(1000).last().unwrap(),
-        "reply 2 [:0 p1 :1]",
+        only(&bench.advance(1000), "reply"),
+        ["reply 2 [:0 p1 :1]"],
         "told once the disk has it"
     );
 }

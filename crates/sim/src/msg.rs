@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bartizan_core::addr::Addr;
 use bartizan_core::ids::CallId;
-use bartizan_core::input::Answer;
+use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::Call;
 use bartizan_core::report::Hello;
 
@@ -17,6 +17,8 @@ pub enum Msg {
     Call(CallId, Box<Call>),
     /// The answer to it.
     Answer(CallId, Box<Answer>),
+    /// The subscription stands; what the connection is good for.
+    Subscribed(Talk),
     /// A Pub/Sub message; `None` is anything that is no hello.
     Heard(Option<Rc<Hello>>),
     /// A piece of the byte stream, on seeds that talk bytes.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bartizan_core::ids;
 use bartizan_core::report::{Fork, Hello, History as Place};
+use bartizan_wire::resp::Protocol;
 
 use crate::msg::Msg;
 
@@ -31,12 +32,12 @@ impl StreamItem {
         }
     }
 
-    /// What the subscribers of a server hear of it.
-    pub fn heard(&self) -> Option<Msg> {
+    /// What a subscriber of a server hears of it, in the dialect that it speaks.
+    pub fn heard(&self, protocol: Protocol) -> Option<Msg> {
         match self {
             Self::Write(_) => None,
             Self::Hello(hello) => Some(Msg::Heard(Some(Rc::clone(hello)))),
-            Self::Text(text) => Some(crate::codec::heard(text)),
+            Self::Text(text) => Some(crate::codec::heard(text, protocol)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bartizan_core::addr::Addr;
 use bartizan_core::ids::RunId;
-use bartizan_core::input::Answer;
+use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
 use bartizan_core::report::{Info, Role};
 use bartizan_core::time::Span;
@@ -164,6 +164,8 @@ pub struct Server {
     pub transfers: Vec<(u32, ConnId, Node)>,
     /// Counts the transfers.
     pub transfer: u32,
+    /// Whether it knows HELLO 3, by which a subscribed connection takes calls.
+    pub talk: Talk,
     /// Subscribers to the hello channel.
     pub subscribers: Vec<ConnId>,
     /// `replica-priority`
@@ -199,6 +201,12 @@ impl Server {
             attached: Vec::new(),
             transfers: Vec::new(),
             transfer: 0,
+            // Every third server is older than Redis 6.
+            talk: if node % 3 == 2 {
+                Talk::Listen
+            } else {
+                Talk::Both
+            },
             subscribers: Vec::new(),
             priority: 100,
             announced: true,

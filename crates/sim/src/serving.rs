@@ -26,6 +26,8 @@ impl World {
                 return self.net.close(&mut self.sched, conn, Side::Far);
             }
             server.subscribers.push(conn);
+            let msg = Msg::Subscribed(server.talk);
+            self.net.send(&mut self.sched, conn, Side::Near, msg);
         }
     }
 
@@ -108,14 +110,22 @@ impl World {
         let Some(server) = self.servers.get(s) else {
             return;
         };
-        if let Some(msg) = item.heard() {
-            for sub in &server.subscribers {
-                self.net
-                    .send(&mut self.sched, *sub, Side::Near, msg.clone());
-            }
-        }
-        if server.is_master() {
+        let is_master = server.is_master();
+        self.tell_subscribers(s, &item);
+        if is_master {
             self.stream(s, item);
+        }
+    }
+
+    fn tell_subscribers(&mut self, s: usize, item: &StreamItem) {
+        let Some(server) = self.servers.get(s) else {
+            return;
+        };
+        for sub in &server.subscribers {
+            let protocol = self.net.ends(*sub).map(|ends| ends.protocol);
+            if let Some(msg) = item.heard(protocol.unwrap_or_default()) {
+                self.net.send(&mut self.sched, *sub, Side::Near, msg);
+            }
         }
     }
 
@@ -333,11 +343,8 @@ impl World {
             self.net
                 .send(&mut self.sched, replica.conn, Side::Near, msg);
         }
-        if let Some(msg) = item.and_then(|item| item.heard()) {
-            for sub in &server.subscribers {
-                self.net
-                    .send(&mut self.sched, *sub, Side::Near, msg.clone());
-            }
+        if let Some(item) = &item {
+            self.tell_subscribers(s, item);
         }
     }
 }

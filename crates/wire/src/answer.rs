@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bartizan_core::ids::{CallId, Epoch, RunId};
-use bartizan_core::input::Answer;
+use bartizan_core::input::{Answer, Talk};
 use bartizan_core::limits::LARGEST_EPOCH;
 use bartizan_core::output::{Call, Greeting, LinkKind};
 use bartizan_core::provide::options::Renames;
@@ -128,12 +128,27 @@ impl Default for CommandLink {
     }
 }
 
-/// The protocol side of one Pub/Sub link.
+/// What a Pub/Sub link delivers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// The subscription stands.
+    Subscribed(Talk),
+    /// A hello, or `None` for anything else that shows that the link lives.
+    Heard(Option<Hello>),
+    /// The answer to a call.
+    Answer(CallId, Answer),
+}
+
+/// The protocol side of one Pub/Sub link: hears hellos and, in RESP3, carries ours.
 #[derive(Debug)]
 pub struct HelloLink {
     decoder: ReplyDecoder,
     /// Replies of the greeting, before the subscription's, that have not come yet.
     greeting: usize,
+    /// By the reply to HELLO.
+    talk: Talk,
+    is_subscribed: bool,
+    pending: VecDeque<(CallId, Expected)>,
 }
 
 impl HelloLink {
@@ -142,6 +157,9 @@ impl HelloLink {
         Self {
             decoder: ReplyDecoder::new(Limits::LINK),
             greeting: 0,
+            talk: Talk::Listen,
+            is_subscribed: false,
+            pending: VecDeque::new(),
         }
     }
 
@@ -150,30 +168,57 @@ impl HelloLink {
         self.greeting += encode_greeting(greeting, LinkKind::PubSub, out);
     }
 
-    /// Takes bytes that were read and appends one entry for each thing heard: a hello, or `None`
-    /// for anything else that shows that the link lives.
+    /// Appends a call, once `Said::Subscribed` has said that the link takes calls.
+    pub fn call(&mut self, id: CallId, call: &Call, renames: &Renames, out: &mut Vec<u8>) {
+        let expected = encode_call(call, renames, out);
+        self.pending.push_back((id, expected));
+    }
+
+    /// Takes bytes that were read and appends one entry for each thing said.
     ///
     /// # Errors
     /// The link has to be closed, because the subscription was refused (spec §5.2) or the bytes
     /// make no sense.
-    pub fn receive(
-        &mut self,
-        input: &[u8],
-        heard: &mut Vec<Option<Hello>>,
-    ) -> Result<(), LinkFault> {
+    pub fn receive(&mut self, input: &[u8], said: &mut Vec<Said>) -> Result<(), LinkFault> {
         let mut rest = input;
         while !rest.is_empty() {
             let (used, frame) = self.decoder.decode(rest)?;
             rest = rest.get(used..).unwrap_or_default();
-            let Some(frame) = frame else { continue };
-            match frame {
-                Frame::Array(items) | Frame::Push(items) => heard.push(message(&items)),
-                _ if self.greeting > 0 => self.greeting -= 1,
-                Frame::Error(text) => return Err(LinkFault::Refused(error_text(&text))),
-                _ => heard.push(None),
+            if let Some(frame) = frame {
+                said.extend(self.accept(frame)?);
             }
         }
         Ok(())
+    }
+
+    fn accept(&mut self, frame: Frame) -> Result<Option<Said>, LinkFault> {
+        if self.greeting > 0 && !matches!(frame, Frame::Push(_)) {
+            self.greet_back(&frame);
+            return Ok(None);
+        }
+        Ok(Some(match frame {
+            Frame::Array(items) | Frame::Push(items) if confirms(&items) => {
+                self.is_subscribed = true;
+                Said::Subscribed(self.talk)
+            }
+            Frame::Array(items) | Frame::Push(items) => Said::Heard(message(&items)),
+            Frame::Error(text) if !self.is_subscribed => {
+                return Err(LinkFault::Refused(error_text(&text)));
+            }
+            frame => {
+                let (id, expected) = self.pending.pop_front().ok_or(LinkFault::Unasked)?;
+                Said::Answer(id, answer(expected.kind, frame))
+            }
+        }))
+    }
+
+    /// A reply to a part of the greeting: to CLIENT SETNAME at last, and to HELLO before it.
+    fn greet_back(&mut self, frame: &Frame) {
+        const HELLO: usize = 2;
+        if self.greeting == HELLO && matches!(frame, Frame::Map(_)) {
+            self.talk = Talk::Both;
+        }
+        self.greeting -= 1;
     }
 }
 
@@ -181,6 +226,12 @@ impl Default for HelloLink {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether this says that the subscription stands.
+fn confirms(items: &[Frame]) -> bool {
+    matches!(items, [Frame::Bulk(kind), Frame::Bulk(channel), _]
+        if kind == b"subscribe" && channel == hello::CHANNEL.as_bytes())
 }
 
 /// The hello in a `message` of the hello channel.

@@ -38,6 +38,8 @@ pub(crate) enum AnswerKind {
 pub const SENT_TO_SERVERS: &[&str] = &[
     "ping",
     "info",
+    // Redis allows it to everybody; not every server may.
+    "hello",
     "subscribe",
     "publish",
     "client|setname",
@@ -133,8 +135,10 @@ pub fn encode_call(call: &Call, renames: &Renames, out: &mut Vec<u8>) -> Expecte
     Expected { skip: 0, kind }
 }
 
-/// Appends what is said first on a new link (spec §5.2). Gives the number of replies that are of
-/// no interest: those to AUTH and CLIENT SETNAME.
+/// Appends what is said first on a new link (spec §5.2). Gives the number of replies before the
+/// subscription's: those to AUTH, to HELLO on a Pub/Sub link, and last to CLIENT SETNAME.
+///
+/// A server that refuses HELLO, as those before Redis 6 do, goes on in RESP2.
 pub fn encode_greeting(greeting: &Greeting, kind: LinkKind, out: &mut Vec<u8>) -> usize {
     let renames = &greeting.renames;
     let mut ignored = 0;
@@ -144,6 +148,10 @@ pub fn encode_greeting(greeting: &Greeting, kind: LinkKind, out: &mut Vec<u8>) -
             Some(user) => send(&["AUTH", user, password], renames, out),
             None => send(&["AUTH", password], renames, out),
         }
+        ignored += 1;
+    }
+    if kind == LinkKind::PubSub {
+        send(&["HELLO", "3"], renames, out);
         ignored += 1;
     }
     send(&["CLIENT", "SETNAME", &greeting.client_name], renames, out);

@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{CallId, Epoch, RunId};
-use bartizan_core::input::Answer;
+use bartizan_core::input::{Answer, Talk};
 use bartizan_core::limits::LARGEST_EPOCH;
 use bartizan_core::output::{Call, Greeting, ReplicaOf};
 use bartizan_core::provide::options::{Credentials, Renames, Secret};
 use bartizan_core::report::{Ballot, Opinion};
-use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault};
+use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault, Said};
 use bartizan_wire::hello;
 use bartizan_wire::resp::command;
 
@@ -176,7 +176,10 @@ fn greetings_authenticate_and_give_a_name() {
     let mut out = Vec::new();
     let renamed = greeting(Some((None, "pw")), renames(&[("SUBSCRIBE", "SUB")]));
     HelloLink::new().greet(&renamed, &mut out);
-    assert_eq!(lines(&out), ["AUTH pw", name, "SUB __sentinel__:hello"]);
+    assert_eq!(
+        lines(&out),
+        ["AUTH pw", "HELLO 3", name, "SUB __sentinel__:hello"]
+    );
 }
 
 /// The answer to one call.
@@ -369,24 +372,85 @@ fn answers_before_a_fault_are_kept() {
     assert_eq!(answers, [(CallId::new(1), Answer::Pong)]);
 }
 
-#[test]
-fn a_pubsub_link_hears_hellos_and_signs_of_life() {
+/// What redis-server 7.0 says to the greeting of a Pub/Sub link, and one before Redis 6.
+const MODERN: &[u8] = b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nmodules\r\n*0\r\n+OK\r\n\
+    >3\r\n$9\r\nsubscribe\r\n$18\r\n__sentinel__:hello\r\n:1\r\n";
+const OLD: &[u8] = b"-ERR unknown command `HELLO`\r\n+OK\r\n\
+    *3\r\n$9\r\nsubscribe\r\n$18\r\n__sentinel__:hello\r\n:1\r\n";
+
+fn subscribed(reply: &[u8]) -> HelloLink {
     let mut link = HelloLink::new();
     link.greet(&greeting(None, Renames::default()), &mut Vec::new());
-    let mut bytes = b"+OK\r\n*3\r\n$9\r\nsubscribe\r\n$18\r\n__sentinel__:hello\r\n:1\r\n".to_vec();
+    let mut said = Vec::new();
+    link.receive(reply, &mut said).unwrap();
+    let talk = if reply == MODERN {
+        Talk::Both
+    } else {
+        Talk::Listen
+    };
+    assert_eq!(said, [Said::Subscribed(talk)]);
+    link
+}
+
+#[test]
+fn a_pubsub_link_says_whether_it_takes_calls() {
+    subscribed(MODERN);
+    subscribed(OLD);
+}
+
+#[test]
+fn a_pubsub_link_in_resp3_carries_calls_between_messages() {
+    let publish = Call::Publish(hello::parse(HELLO.as_bytes()).unwrap());
+    let push = format!(
+        ">3\r\n$7\r\nmessage\r\n$18\r\n__sentinel__:hello\r\n${}\r\n{HELLO}\r\n",
+        HELLO.len()
+    );
+    let bytes = [
+        push.as_bytes(),
+        b":2\r\n",
+        push.as_bytes(),
+        b"-NOPERM no\r\n",
+    ]
+    .concat();
+    let heard = Said::Heard(hello::parse(HELLO.as_bytes()));
+    for size in 1..bytes.len() {
+        let mut link = subscribed(MODERN);
+        let mut out = Vec::new();
+        for id in [1, 2] {
+            link.call(CallId::new(id), &publish, &Renames::default(), &mut out);
+        }
+        assert_eq!(lines(&out).len(), 2);
+        let mut said = Vec::new();
+        for piece in bytes.chunks(size) {
+            link.receive(piece, &mut said).unwrap();
+        }
+        let expected = [
+            heard.clone(),
+            Said::Answer(CallId::new(1), Answer::Done),
+            heard.clone(),
+            Said::Answer(CallId::new(2), error("NOPERM no")),
+        ];
+        assert_eq!(said, expected);
+        let fault = link.receive(b":2\r\n", &mut said);
+        assert_eq!(fault, Err(LinkFault::Unasked));
+    }
+}
+
+#[test]
+fn a_pubsub_link_hears_hellos_and_signs_of_life() {
+    let mut bytes = Vec::new();
     command(&["message", "__sentinel__:hello", HELLO], &mut bytes);
     command(&["message", "__sentinel__:hello", "nonsense"], &mut bytes);
     command(&["message", "another", HELLO], &mut bytes);
     let parsed = hello::parse(HELLO.as_bytes());
     assert!(parsed.is_some());
     for size in 1..bytes.len() {
-        let mut link = HelloLink::new();
-        link.greet(&greeting(None, Renames::default()), &mut Vec::new());
+        let mut link = subscribed(OLD);
         let mut heard = Vec::new();
         for piece in bytes.chunks(size) {
             link.receive(piece, &mut heard).unwrap();
         }
-        assert_eq!(heard, [None, parsed.clone(), None, None]);
+        assert_eq!(heard, [parsed.clone(), None, None].map(Said::Heard));
     }
 }
 
@@ -398,8 +462,8 @@ fn a_refused_subscription_closes_the_link_but_a_refused_greeting_does_not() {
         &mut Vec::new(),
     );
     let mut heard = Vec::new();
-    link.receive(b"-WRONGPASS no\r\n-NOAUTH no\r\n", &mut heard)
-        .unwrap();
+    let refusals = b"-WRONGPASS no\r\n-NOAUTH no\r\n-NOAUTH no\r\n";
+    link.receive(refusals, &mut heard).unwrap();
     assert_eq!(heard, []);
     let fault = link
         .receive(b"-NOAUTH Authentication required.\r\n", &mut heard)

@@ -18,7 +18,7 @@ use bartizan_core::ids::{CallId, LinkId};
 use bartizan_core::input::{Input, LinkError};
 use bartizan_core::output::{Call, Greeting, LinkKind};
 use bartizan_core::provide::options::Renames;
-use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault};
+use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault, Said};
 use tokio::net::TcpSocket;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::AbortHandle;
@@ -130,10 +130,12 @@ impl Links {
         let Some(Link { line, .. }) = self.open.get(&link) else {
             return;
         };
-        if let Protocol::Command(protocol) = &mut *line.protocol.borrow_mut() {
-            protocol.call(id, call, renames, &mut line.out.borrow_mut());
-            line.wake();
+        let out = &mut *line.out.borrow_mut();
+        match &mut *line.protocol.borrow_mut() {
+            Protocol::Command(protocol) => protocol.call(id, call, renames, out),
+            Protocol::PubSub(protocol) => protocol.call(id, call, renames, out),
         }
+        line.wake();
     }
 
     /// Closes a connection.
@@ -147,9 +149,10 @@ impl Links {
     /// and are dropped, and a link that is down is forgotten.
     pub(crate) fn admit(&mut self, input: &Input) -> bool {
         match input {
-            Input::LinkUp { link, .. } | Input::Answer { link, .. } | Input::Heard { link, .. } => {
-                self.open.contains_key(link)
-            }
+            Input::LinkUp { link, .. }
+            | Input::Subscribed { link, .. }
+            | Input::Answer { link, .. }
+            | Input::Heard { link, .. } => self.open.contains_key(link),
             Input::LinkDown { link, .. } => self.open.remove(link).is_some(),
             Input::Asked { .. }
             | Input::Persisted { .. }
@@ -245,7 +248,11 @@ impl Line {
             Protocol::PubSub(protocol) => {
                 let mut heard = Vec::new();
                 let result = protocol.receive(input, &mut heard);
-                said.extend(heard.into_iter().map(|hello| Input::Heard { link, hello }));
+                said.extend(heard.into_iter().map(|heard| match heard {
+                    Said::Subscribed(talk) => Input::Subscribed { link, talk },
+                    Said::Heard(hello) => Input::Heard { link, hello },
+                    Said::Answer(call, answer) => Input::Answer { link, call, answer },
+                }));
                 result
             }
         }

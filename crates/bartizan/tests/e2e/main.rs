@@ -37,6 +37,7 @@ mod manual;
 mod mixed;
 mod network;
 mod orphans;
+mod pauses;
 mod replies;
 mod scripts;
 mod secrets;

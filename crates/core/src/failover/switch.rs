@@ -54,7 +54,7 @@ impl Master {
             // RESET ended the failover meanwhile: what is on disk holds all the same.
             (_, Source::Promotion) => {
                 self.follow(cx, configuration);
-                self.hello_at_once();
+                self.hello_at_once(cx.now);
             }
             (_, Source::Peer(id)) => {
                 if *self.told_addr() != configuration.addr {
@@ -87,7 +87,7 @@ impl Master {
         self.replace_configuration(cx, configuration);
         self.failover = Failover::Reconfiguring(Reconfiguring::new(former, cx.now));
         if !cx.is_mutant(Mutant::NoHello) {
-            self.hello_at_once();
+            self.hello_at_once(cx.now);
         }
         if !elected {
             self.announce(cx);

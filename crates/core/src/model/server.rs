@@ -24,8 +24,8 @@ pub(crate) struct Server {
     pub(crate) history: Option<History>,
     /// Our last INFO; `None` when one is owed at once.
     pub(crate) info_asked_at: Option<Mono>,
-    /// Our last hello; `None` when one is owed at once.
-    pub(crate) told_at: Option<Mono>,
+    /// From then on it is owed a hello, which follows its next PONG.
+    pub(crate) hello_owed: Mono,
     /// The role it reports, and since when. Assumed to be the configured one until it speaks.
     pub(crate) role: Role,
     pub(crate) role_since: Mono,
@@ -87,7 +87,7 @@ impl Server {
             info: None,
             history: None,
             info_asked_at: None,
-            told_at: None,
+            hello_owed: now,
             role,
             role_since: now,
             replication: Replication {
@@ -113,6 +113,13 @@ impl Server {
     /// Whether another PONG changes nothing about it.
     pub(crate) const fn is_well(&self) -> bool {
         self.sdown.is_none() && self.rebooted.is_none()
+    }
+
+    /// Whether it can be sent a hello now. One is sent only on the heels of a PONG: what a hung
+    /// server is sent it would carry out when it goes on, and a PUBLISH is a write, which makes a
+    /// former master's history differ from everybody's.
+    pub(crate) fn takes_hello(&self) -> bool {
+        self.link.takes_hello() && self.link.ping.is_answered_since(self.hello_owed)
     }
 
     /// The age of the last INFO; `None` when there was none.

@@ -14,7 +14,7 @@ use crate::model::server::Server;
 use crate::monitor::link::{Link, Parts, Pending, Terms};
 use crate::mutant::Mutant;
 use crate::output::Call;
-use crate::provide::options::{Periods, Renames};
+use crate::provide::options::Periods;
 use crate::report::{Hello, Role};
 use crate::time::{Mono, Span};
 
@@ -66,12 +66,13 @@ impl Master {
                 .link
                 .call(Call::Info, Pending::Info, renames, &mut cx.out);
         }
-        if self
-            .publish_due(cx, addr, server)
-            .is_some_and(|due| due <= cx.now)
+        if self.may_tell(cx, addr, server)
+            && let Some((hello, pending)) = hello.over(&server.link, cx)
         {
-            server.told_at = Some(cx.now);
-            send_hello(&mut server.link, hello, renames, cx);
+            server.hello_owed = cx.now + next_hello(&cx.periods);
+            server
+                .link
+                .tell(hello, pending, renames, cx.now, &mut cx.out);
         }
     }
 
@@ -85,9 +86,12 @@ impl Master {
             let Some(mut shared) = cx.peers.remove(id) else {
                 continue;
             };
-            if shared.link.is_up() {
+            if shared.link.is_up()
+                && let Some((hello, pending)) = hello.over(&shared.link, cx)
+            {
                 peer.told_at = Some(cx.now);
-                send_hello(&mut shared.link, hello, &unrenamed, cx);
+                let what = Call::Publish(hello);
+                shared.link.call(what, pending, &unrenamed, &mut cx.out);
             }
             cx.peers.insert(*id, shared);
         }
@@ -98,12 +102,11 @@ impl Master {
         let soon = self.watches_closely();
         let terms = self.terms(cx.me, &cx.periods);
         let servers = self.servers.iter().filter_map(|(addr, server)| {
-            let calls = server.link.is_up().then(|| {
-                let info = self.info_due(cx, addr, server, soon);
-                let publish = self.publish_due(cx, addr, server);
-                publish.map_or(info, |due| due.min(info))
-            });
-            [calls, server.link.due(&terms)].into_iter().flatten().min()
+            let info = server
+                .link
+                .is_up()
+                .then(|| self.info_due(cx, addr, server, soon));
+            [info, server.link.due(&terms)].into_iter().flatten().min()
         });
         let peers = self.peers.iter().filter_map(|(id, peer)| {
             cx.peers.get(id).filter(|shared| shared.link.is_up())?;
@@ -169,10 +172,12 @@ impl Master {
         }
     }
 
-    /// Sends the next hello to everyone at once (spec §7, forced hello).
-    pub(crate) fn hello_at_once(&mut self) {
+    /// Sends the next hello to everyone at once (spec §7, forced hello): to servers behind a PONG,
+    /// which is asked for at once.
+    pub(crate) fn hello_at_once(&mut self, now: Mono) {
         for server in self.servers.values_mut() {
-            server.told_at = None;
+            server.hello_owed = now;
+            server.link.ping.hasten();
         }
         for peer in self.peers.values_mut() {
             peer.told_at = None;
@@ -224,15 +229,15 @@ impl Master {
         asked + period
     }
 
-    /// When a server is to be sent the next hello. None is sent to one whose writes are held back,
-    /// where it would hold up all that is behind it, nor to a former master that knows nothing of
-    /// the switch: a PUBLISH is a write, and would make its history differ from everybody's.
-    fn publish_due(&self, cx: &Ctx, addr: &Addr, server: &Server) -> Option<Mono> {
+    /// Whether a server is to be sent a hello now. None is sent to one whose writes are held back,
+    /// where it would wait, nor to a former master that knows nothing of the switch: a PUBLISH is
+    /// a write, and would make its history differ from everybody's.
+    fn may_tell(&self, cx: &Ctx, addr: &Addr, server: &Server) -> bool {
         let held = self
             .write_pause
             .as_ref()
             .is_some_and(|pause| pause.server == *addr && cx.now < pause.until);
-        (!held && !server.stale_master).then(|| hello_due(server.told_at, cx))
+        !held && !server.stale_master && server.takes_hello()
     }
 
     /// The hello about this master, without our own host, which differs from link to link. It
@@ -267,21 +272,30 @@ struct HelloDraft {
     hello: Hello,
 }
 
+impl HelloDraft {
+    /// As it goes over this link, and what its answer will be for.
+    fn over(&self, link: &Link, cx: &Ctx) -> Option<(Hello, Pending)> {
+        let local = link.local()?;
+        let mut hello = self.hello.clone();
+        hello.from.host = cx.options.announce_ip.clone().unwrap_or(Host::Ip(local));
+        let pending = Pending::Hello {
+            master: hello.master.clone(),
+            epoch: hello.configuration.epoch,
+        };
+        Some((hello, pending))
+    }
+}
+
 fn hello_due(told: Option<Mono>, cx: &Ctx) -> Mono {
     told.map_or(cx.now, |told| told + cx.periods.publish)
 }
 
-fn send_hello(link: &mut Link, draft: &HelloDraft, renames: &Arc<Renames>, cx: &mut Ctx) {
-    let Some(local) = link.local() else {
-        return;
-    };
-    let mut hello = draft.hello.clone();
-    hello.from.host = cx.options.announce_ip.clone().unwrap_or(Host::Ip(local));
-    let pending = Pending::Hello {
-        master: hello.master.clone(),
-        epoch: hello.configuration.epoch,
-    };
-    link.call(Call::Publish(hello), pending, renames, &mut cx.out);
+/// How long after a hello a server is owed the next one. It then waits for a PONG, so it is owed a
+/// little early: a PONG that comes a moment before the period is over does for it.
+fn next_hello(periods: &Periods) -> Span {
+    const SLACK: u64 = 20;
+    let period = periods.publish.as_ms();
+    Span::ms(period - period / SLACK)
 }
 
 impl PeerLink {

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use crate::addr::Addr;
 use crate::ctx::{Hosts, Outbox};
 use crate::ids::{CallId, Epoch, LinkId, MasterName, RunId};
-use crate::input::LinkError;
+use crate::input::{LinkError, Talk};
 use crate::limits;
 use crate::monitor::crash::Trace;
 use crate::monitor::ping::{PingBook, Rhythm};
+use crate::monitor::pulpit::{Place, Pulpit};
+use crate::monitor::socket::{Socket, State};
 use crate::output::{Call, Greeting, LinkKind, Output};
 use crate::provide::options::{Credentials, Periods, Renames};
+use crate::report::Hello;
 use crate::rng::Rng;
 use crate::time::{Mono, Span};
 
@@ -86,26 +89,10 @@ pub(crate) struct Link {
     pending: VecDeque<(CallId, Pending)>,
     local: Option<IpAddr>,
     heard_at: Mono,
+    pulpit: Pulpit,
     /// What the command connection's end told.
     pub(crate) trace: Trace,
     pub(crate) ping: PingBook,
-}
-
-#[derive(Clone, Debug)]
-struct Socket {
-    state: State,
-    /// Attempts in a row that did not connect.
-    failures: u32,
-    /// Connections in a row that did not last.
-    short_lives: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Closed { retry_at: Mono },
-    Resolving { since: Mono },
-    Connecting { id: LinkId, since: Mono },
-    Up { id: LinkId, since: Mono },
 }
 
 impl Link {
@@ -122,6 +109,7 @@ impl Link {
             pending: VecDeque::new(),
             local: None,
             heard_at: now,
+            pulpit: Pulpit::new(),
             trace: Trace::None,
             ping: PingBook::new(now),
         }
@@ -216,12 +204,50 @@ impl Link {
         true
     }
 
+    /// Whether a hello about a server can be sent: not before the one before it was answered, nor
+    /// while it is not known yet over which connection.
+    pub(crate) fn takes_hello(&self) -> bool {
+        let waits = |pending: &Pending| matches!(pending, Pending::Hello { .. });
+        match self.pulpit.place {
+            Place::Awaited => false,
+            Place::PubSub => self.is_up() && self.pulpit.is_free(),
+            Place::Command => self.is_up() && !self.pending.iter().any(|(_, call)| waits(call)),
+        }
+    }
+
+    /// Sends a hello to a server, over the connection that is right for it.
+    pub(crate) fn tell(
+        &mut self,
+        hello: Hello,
+        pending: Pending,
+        renames: &Arc<Renames>,
+        now: Mono,
+        out: &mut Outbox,
+    ) {
+        let pubsub = self.pubsub.as_ref().and_then(Socket::up);
+        let Some(link) = pubsub.filter(|_| self.pulpit.is_free()) else {
+            self.call(Call::Publish(hello), pending, renames, out);
+            return;
+        };
+        let call = out.next_call();
+        self.pulpit.on_told(call, now);
+        out.push(Output::Call {
+            link,
+            call,
+            what: Call::Publish(hello),
+            renames: Arc::clone(renames),
+        });
+    }
+
     /// A connection is ready. Returns which, `None` if it is none of ours any more.
     pub(crate) fn on_up(&mut self, link: LinkId, local: IpAddr, now: Mono) -> Option<LinkKind> {
         if self.command.on_up(link, now) {
             self.local = Some(local);
             self.trace = Trace::None;
             self.ping.on_link_up();
+            if !self.pubsub.as_ref().is_some_and(Socket::is_up) {
+                self.pulpit.on_return();
+            }
             return Some(LinkKind::Command);
         }
         let up = self
@@ -255,9 +281,17 @@ impl Link {
             return Some(LinkKind::Command);
         }
         let socket = self.pubsub.as_mut()?;
-        socket
-            .on_down(link, now, longest, rng)
-            .then_some(LinkKind::PubSub)
+        let ours = socket.on_down(link, now, longest, rng);
+        if ours {
+            self.pulpit.on_pubsub_lost();
+        }
+        ours.then_some(LinkKind::PubSub)
+    }
+
+    /// The subscription on the Pub/Sub link stands.
+    pub(crate) const fn on_subscribed(&mut self, talk: Talk, now: Mono) {
+        self.heard_at = now;
+        self.pulpit.on_subscribed(talk);
     }
 
     /// The Pub/Sub link delivered something.
@@ -265,8 +299,12 @@ impl Link {
         self.heard_at = now;
     }
 
-    /// The answer to `call` came: what the call was for.
+    /// The answer to `call` came: what the call was for. A hello over the Pub/Sub link was for
+    /// nothing that an answer could tell.
     pub(crate) fn on_answer(&mut self, call: CallId, now: Mono) -> Option<Pending> {
+        if self.pulpit.on_answer(call) {
+            return None;
+        }
         let at = self.pending.iter().position(|(id, _)| *id == call)?;
         let (_, pending) = self.pending.remove(at)?;
         self.ping.on_reply(now);
@@ -279,6 +317,7 @@ impl Link {
         if let Some(socket) = &mut self.pubsub {
             socket.close(now, out);
         }
+        self.pulpit = Pulpit::new();
         self.forget_calls();
     }
 
@@ -312,6 +351,7 @@ impl Link {
             && let Some(socket) = &mut self.pubsub
         {
             socket.close_after(parts.now, terms.periods.ping, parts.out);
+            self.pulpit.on_pubsub_lost();
         }
     }
 
@@ -398,10 +438,7 @@ impl Link {
     }
 }
 
-const RESOLVE_PATIENCE: Span = Span::secs(3);
-const SHORTEST_RETRY: Span = Span::ms(50);
-/// A connection that held this long counts as a good one.
-const LASTING: Span = Span::secs(1);
+pub(super) const RESOLVE_PATIENCE: Span = Span::secs(3);
 
 fn connect_timeout(terms: &Terms<'_>) -> Span {
     terms
@@ -420,91 +457,5 @@ fn greeting(kind: LinkKind, terms: &Terms<'_>) -> Greeting {
         auth: terms.auth.clone(),
         client_name: format!("sentinel-{id}-{role}"),
         renames: Arc::clone(terms.renames),
-    }
-}
-
-impl Socket {
-    const fn new(now: Mono) -> Self {
-        Self {
-            state: State::Closed { retry_at: now },
-            failures: 0,
-            short_lives: 0,
-        }
-    }
-
-    const fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed { .. })
-    }
-
-    const fn is_up(&self) -> bool {
-        matches!(self.state, State::Up { .. })
-    }
-
-    const fn id(&self) -> Option<LinkId> {
-        match self.state {
-            State::Connecting { id, .. } | State::Up { id, .. } => Some(id),
-            State::Closed { .. } | State::Resolving { .. } => None,
-        }
-    }
-
-    fn due(&self, port: u16) -> Option<Mono> {
-        match self.state {
-            State::Closed { .. } | State::Resolving { .. } if port == 0 => None,
-            State::Closed { retry_at } => Some(retry_at),
-            State::Resolving { since } => Some(since + RESOLVE_PATIENCE),
-            State::Connecting { .. } | State::Up { .. } => None,
-        }
-    }
-
-    fn on_up(&mut self, link: LinkId, now: Mono) -> bool {
-        match self.state {
-            State::Connecting { id, .. } if id == link => {
-                self.state = State::Up { id, since: now };
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn on_down(&mut self, link: LinkId, now: Mono, longest: Span, rng: &mut Rng) -> bool {
-        if self.id() != Some(link) {
-            return false;
-        }
-        // A connection that lasted is made again at once; one that fails, or breaks again and
-        // again, waits longer each time.
-        match self.state {
-            State::Up { since, .. } => {
-                let lasted = now.since(since) >= LASTING;
-                self.failures = 0;
-                self.short_lives = if lasted {
-                    0
-                } else {
-                    self.short_lives.saturating_add(1)
-                };
-            }
-            _ => self.failures = self.failures.saturating_add(1),
-        }
-        let wait = match self.failures.max(self.short_lives) {
-            0 => Span::ZERO,
-            n => (SHORTEST_RETRY * (1 << (n - 1).min(10))).min(longest),
-        };
-        let jitter = Span::ms(rng.below(wait.as_ms() / 8 + 1));
-        self.state = State::Closed {
-            retry_at: now + wait + jitter,
-        };
-        true
-    }
-
-    fn close(&mut self, now: Mono, out: &mut Outbox) {
-        self.close_after(now, Span::ZERO, out);
-    }
-
-    fn close_after(&mut self, now: Mono, wait: Span, out: &mut Outbox) {
-        if let Some(id) = self.id() {
-            out.close(id);
-        }
-        self.state = State::Closed {
-            retry_at: now + wait,
-        };
     }
 }

@@ -7,3 +7,5 @@ pub(crate) mod hello;
 pub(crate) mod info;
 pub(crate) mod link;
 pub(crate) mod ping;
+pub(crate) mod pulpit;
+mod socket;

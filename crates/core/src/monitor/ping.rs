@@ -56,6 +56,18 @@ impl PingBook {
         }
     }
 
+    /// Whether it answered a PING at `since` or later, and owes no answer.
+    pub(crate) fn is_answered_since(&self, since: Mono) -> bool {
+        !self.outstanding && self.pong_at >= since
+    }
+
+    /// The next PING goes out at once, unless one is under way.
+    pub(crate) const fn hasten(&mut self) {
+        if !self.outstanding {
+            self.sent_at = None;
+        }
+    }
+
     /// Since when a PING is unanswered and nothing else was said either.
     pub(crate) fn unheard_since(&self) -> Option<Mono> {
         let sent = self.sent_at.filter(|_| self.outstanding)?;

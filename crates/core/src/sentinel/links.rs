@@ -2,7 +2,7 @@
 
 use crate::addr::Addr;
 use crate::ids::{CallId, LinkId, MasterName, RunId};
-use crate::input::{Answer, LinkError};
+use crate::input::{Answer, LinkError, Talk};
 use crate::model::master::{About, Master};
 use crate::model::peer::Peer;
 use crate::model::server::Server;
@@ -21,7 +21,7 @@ impl Sentinel {
                     && server.link.on_up(link, local, now) == Some(LinkKind::Command)
                 {
                     server.info_asked_at = None;
-                    server.told_at = None;
+                    server.hello_owed = now;
                     server.homecoming.on_link_up();
                 }
                 self.step_master(&name);
@@ -46,6 +46,17 @@ impl Sentinel {
             }
             None => {}
         }
+    }
+
+    pub(super) fn on_subscribed(&mut self, link: LinkId, talk: Talk) {
+        let now = self.cx.now;
+        let Some(Owner::Server(name, addr)) = self.cx.out.routes.get(&link).cloned() else {
+            return;
+        };
+        if let Some(server) = self.server_mut(&name, &addr) {
+            server.link.on_subscribed(talk, now);
+        }
+        self.step_master(&name);
     }
 
     pub(super) fn on_link_down(&mut self, link: LinkId, why: &LinkError) {
@@ -130,10 +141,12 @@ impl Sentinel {
                 match (pending, answer) {
                     (Pending::Ping, Answer::Pong) if server.is_well() => {
                         // Nothing is decided by a master that goes on being well: only the next
-                        // PING is new.
+                        // PING is new, and now and then a hello.
                         server.link.ping.on_valid(now);
-                        self.refresh_server(&name, &addr);
-                        return;
+                        if !server.takes_hello() {
+                            self.refresh_server(&name, &addr);
+                            return;
+                        }
                     }
                     // That a server took a hello decides nothing.
                     (Pending::Hello { .. }, _) => return,

@@ -28,7 +28,7 @@ impl Sentinel {
                 .filter(|m| m.saved != m.configuration)
             {
                 master.saved = master.configuration.clone();
-                master.hello_at_once();
+                master.hello_at_once(self.cx.now);
             }
             self.step_all();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bartizan_core::addr::Addr;
 use bartizan_core::ids::{Epoch, RunId};
-use bartizan_core::input::Answer;
+use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
 use bartizan_core::report::{Ballot, Info, Opinion, Role};
 use bartizan_core::time::Span;
@@ -42,6 +42,10 @@ pub(crate) struct Host {
     pub(crate) info: Info,
     /// It does what the transaction says, at once.
     pub(crate) obeys: bool,
+    /// What a subscription on it is good for.
+    pub(crate) talk: Talk,
+    /// It holds back hellos, and what comes behind them on the same connection.
+    pub(crate) pauses: bool,
     /// It accepts hellos.
     pub(crate) listens: bool,
     pub(crate) says_down: bool,
@@ -63,6 +67,8 @@ impl Host {
                 ..Info::default()
             },
             obeys: true,
+            talk: Talk::Both,
+            pauses: false,
             listens: true,
             says_down: false,
             vote: Vote::Grants,

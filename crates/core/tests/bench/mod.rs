@@ -57,6 +57,8 @@ pub(crate) struct Bench {
     pub(crate) most: usize,
     /// Hellos on their way back over the Pub/Sub link of the port they were published on.
     echoes: VecDeque<(u16, Hello)>,
+    /// Links that will say that their subscription stands.
+    subscribing: VecDeque<LinkId>,
 }
 
 /// One step of what a test may want to check in order.
@@ -107,6 +109,7 @@ impl Bench {
             trace: None,
             most: 0,
             echoes: VecDeque::new(),
+            subscribing: VecDeque::new(),
         };
         bench.drain();
         bench
@@ -355,6 +358,7 @@ impl Bench {
         self.links.remove(&link);
         self.up.retain(|open| *open != link);
         self.connecting.retain(|open| *open != link);
+        self.subscribing.retain(|open| *open != link);
         self.calls.retain(|(on, _, _)| *on != link);
     }
 

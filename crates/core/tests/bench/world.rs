@@ -13,6 +13,7 @@ impl Bench {
     pub(super) fn reaction(&mut self) -> Option<Input> {
         self.disk_reaction()
             .or_else(|| self.connect_reaction())
+            .or_else(|| self.subscription())
             .or_else(|| self.echo())
             .or_else(|| self.answer())
     }
@@ -49,12 +50,32 @@ impl Bench {
             return Some(Input::LinkDown { link, why });
         }
         self.up.push(link);
+        if self.links[&link].1 == LinkKind::PubSub {
+            self.subscribing.push_back(link);
+        }
         Some(Input::LinkUp { link, local: LOCAL })
     }
 
+    fn subscription(&mut self) -> Option<Input> {
+        let ready = |link: &LinkId| self.reach_of(*link) == Reach::Up;
+        let position = self.subscribing.iter().position(ready)?;
+        let link = self.subscribing.remove(position)?;
+        let (port, _) = self.links[&link];
+        let talk = self.host(port).talk;
+        Some(Input::Subscribed { link, talk })
+    }
+
     fn answer(&mut self) -> Option<Input> {
-        let ready = |(link, _, _): &(LinkId, CallId, Call)| self.reach_of(*link) == Reach::Up;
-        let position = self.calls.iter().position(ready)?;
+        let mut held = Vec::new();
+        let mut ready = |(link, _, call): &(LinkId, CallId, Call)| {
+            let pauses = |port| self.hosts.get(port).is_some_and(|host| host.pauses);
+            let paused = self.links.get(link).is_some_and(|(port, _)| pauses(port));
+            if paused && matches!(call, Call::Publish(_)) {
+                held.push(*link);
+            }
+            self.reach_of(*link) == Reach::Up && !held.contains(link)
+        };
+        let position = self.calls.iter().position(&mut ready)?;
         let (link, call, what) = self.calls.remove(position);
         let (port, _) = self.links[&link];
         let answer = self.host(port).answer(&what);

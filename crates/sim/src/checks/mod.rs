@@ -189,7 +189,8 @@ const fn is_dull(seen: &Seen<'_>) -> bool {
     match seen {
         Seen::Input(input) => matches!(
             input,
-            Input::Heard { .. }
+            Input::Subscribed { .. }
+                | Input::Heard { .. }
                 | Input::Answer {
                     answer: Answer::Pong,
                     ..

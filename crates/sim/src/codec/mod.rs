@@ -11,11 +11,13 @@ pub(crate) use redis::heard;
 
 use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::CallId;
-use bartizan_core::input::Answer;
+use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Greeting, LinkKind};
 use bartizan_core::report::Hello;
-use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault};
-use bartizan_wire::resp::{Argv, Frame, Limits, ProtocolError, ReplyDecoder, RequestDecoder};
+use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault, Said};
+use bartizan_wire::resp::{
+    Argv, Frame, Limits, Protocol, ProtocolError, ReplyDecoder, RequestDecoder,
+};
 
 use crate::rand::mix;
 
@@ -26,6 +28,8 @@ pub(crate) struct Ends {
     pub(crate) near: Option<Box<Near>>,
     /// Of the process that was called.
     pub(crate) far: Option<Box<Far>>,
+    /// What they speak.
+    pub(crate) protocol: Protocol,
 }
 
 /// The protocol side of a link that a Sentinel opened.
@@ -42,6 +46,8 @@ pub(crate) enum Near {
 pub(crate) enum Read {
     /// The answer to a call.
     Answer(CallId, Answer),
+    /// The subscription stands.
+    Subscribed(Talk),
     /// Something on the channel.
     Heard(Option<Hello>),
 }
@@ -72,21 +78,23 @@ impl Near {
 
     /// Takes bytes. What was read before a fault is good.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> (Vec<Read>, Option<LinkFault>) {
-        let (mut answers, mut heard, mut fault) = (Vec::new(), Vec::new(), None);
+        let (mut answers, mut said, mut fault) = (Vec::new(), Vec::new(), None);
         for piece in pieces(bytes) {
             let taken = match self {
                 Self::Calls(link, _) => link.receive(piece, &mut answers),
-                Self::Hellos(link, _) => link.receive(piece, &mut heard),
+                Self::Hellos(link, _) => link.receive(piece, &mut said),
             };
             fault = fault.or_else(|| taken.err());
         }
         let answers = answers
             .into_iter()
             .map(|(call, answer)| Read::Answer(call, answer));
-        (
-            answers.chain(heard.into_iter().map(Read::Heard)).collect(),
-            fault,
-        )
+        let said = said.into_iter().map(|said| match said {
+            Said::Subscribed(talk) => Read::Subscribed(talk),
+            Said::Heard(hello) => Read::Heard(hello),
+            Said::Answer(call, answer) => Read::Answer(call, answer),
+        });
+        (answers.chain(said).collect(), fault)
     }
 }
 

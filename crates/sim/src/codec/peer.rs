@@ -49,11 +49,7 @@ impl World {
         let mut bytes = Vec::new();
         match near {
             Some(Near::Calls(link, _)) => link.call(call, what, renames, &mut bytes),
-            Some(Near::Hellos(..)) => {
-                return self
-                    .checks
-                    .fail("wire", format!("{what:?} on a subscription"));
-            }
+            Some(Near::Hellos(link, _)) => link.call(call, what, renames, &mut bytes),
             None => return,
         }
         self.send_bytes(conn, Side::Far, &bytes);
@@ -68,6 +64,7 @@ impl World {
         for one in read {
             let input = match one {
                 Read::Answer(call, answer) => Input::Answer { link, call, answer },
+                Read::Subscribed(talk) => Input::Subscribed { link, talk },
                 Read::Heard(hello) => Input::Heard { link, hello },
             };
             // The one before may have made the Sentinel close the link, or die.

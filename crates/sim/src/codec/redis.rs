@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use bartizan_core::addr::{Addr, Host};
+use bartizan_core::input::Talk;
 use bartizan_core::output::ReplicaOf;
 use bartizan_core::report::{Info, Role};
 use bartizan_core::time::Span;
@@ -15,7 +16,7 @@ use super::Far;
 use crate::msg::Msg;
 use crate::net::{ConnId, Side};
 use crate::replication::StreamItem;
-use crate::server::Word;
+use crate::server::{Server, Word};
 use crate::world::World;
 
 /// Between MULTI and EXEC.
@@ -69,7 +70,8 @@ impl World {
         let mut out = Vec::new();
         for argv in &requests {
             let reply = self.server_does(s, conn, argv, &mut far.transaction);
-            encode_frame(&reply, Protocol::Resp2, &mut out);
+            let protocol = self.net.ends(conn).map(|ends| ends.protocol);
+            encode_frame(&reply, protocol.unwrap_or_default(), &mut out);
         }
         // The connection may be gone: the server may have died of what it was told.
         if let Some(ends) = self.net.ends(conn) {
@@ -140,12 +142,17 @@ impl World {
                 self.publish(s, StreamItem::Text(payload));
                 Frame::Integer(i64::try_from(receivers).unwrap_or(0))
             }
+            ["HELLO", "3"] => self.server_turns_to_resp3(s, conn),
             ["SUBSCRIBE", CHANNEL] => {
                 if let Some(server) = self.servers.get_mut(s) {
                     server.subscribers.push(conn);
                 }
                 let words = [Frame::bulk("subscribe"), Frame::bulk(CHANNEL)];
-                Frame::Array(words.into_iter().chain([Frame::Integer(1)]).collect())
+                let words = words.into_iter().chain([Frame::Integer(1)]).collect();
+                match self.net.ends(conn).map(|ends| ends.protocol) {
+                    Some(Protocol::Resp3) => Frame::Push(words),
+                    _ => Frame::Array(words),
+                }
             }
             ["CLIENT", "PAUSE", ms, "WRITE"] => {
                 self.pause_writes(s, Span::ms(ms.parse().unwrap_or(0)));
@@ -187,12 +194,24 @@ impl World {
             }
         }
     }
+
+    fn server_turns_to_resp3(&mut self, s: usize, conn: ConnId) -> Frame {
+        let knows = |server: &Server| server.talk == Talk::Both;
+        if !self.servers.get(s).is_some_and(knows) {
+            return error("ERR unknown command 'HELLO'");
+        }
+        if let Some(ends) = self.net.ends(conn) {
+            ends.protocol = Protocol::Resp3;
+        }
+        let pair = (Frame::bulk("server"), Frame::bulk("redis"));
+        Frame::Map(vec![pair, (Frame::bulk("proto"), Frame::Integer(3))])
+    }
 }
 
 /// A message on the hello channel, as its subscribers get it.
-pub(crate) fn heard(payload: &[u8]) -> Msg {
+pub(crate) fn heard(payload: &[u8], protocol: Protocol) -> Msg {
     let mut out = Vec::new();
-    message(CHANNEL.as_bytes(), payload, Protocol::Resp2, &mut out);
+    message(CHANNEL.as_bytes(), payload, protocol, &mut out);
     Msg::Bytes(Rc::from(out))
 }
 
@@ -264,7 +283,7 @@ mod tests {
 
     use super::*;
     use crate::sched::At;
-    use crate::server::{Link, Server, Standing};
+    use crate::server::{Link, Standing};
 
     fn server(standing: Standing) -> Server {
         let addr = Addr::new(Host::parse("10.2.0.1").unwrap(), 6379);

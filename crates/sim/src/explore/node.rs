@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bartizan_core::ids::{CallId, LinkId, PersistSeq, RequestId};
-use bartizan_core::input::{Answer, Input, LinkError};
+use bartizan_core::input::{Answer, Input, LinkError, Talk};
 use bartizan_core::model::durable::Durable;
 use bartizan_core::mutant::Mutant;
 use bartizan_core::output::{LinkKind, Output};
@@ -176,6 +176,11 @@ impl Node {
                 if let Some(link) = self.links.get(&(far, half)).copied() {
                     let local = IpAddr::V4(Ipv4Addr::new(10, 0, 0, self.me + 1));
                     self.give(Input::LinkUp { link, local });
+                    // One stream to each server is less to branch over, and it is the harder case.
+                    if half == Half::PubSub {
+                        let talk = Talk::Listen;
+                        self.give(Input::Subscribed { link, talk });
+                    }
                 }
             }
             Stimulus::Down(far, half) => self.down(far, half),

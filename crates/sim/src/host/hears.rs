@@ -71,6 +71,7 @@ impl World {
                     },
                 );
             }
+            Msg::Subscribed(talk) => self.host_input(h, Input::Subscribed { link, talk }),
             Msg::Heard(hello) => {
                 let hello = hello.map(|hello| (*hello).clone());
                 self.host_input(h, Input::Heard { link, hello });

@@ -117,6 +117,7 @@ impl Upstream {
             Input::LinkUp { link, local } => self.on_link_up(link, local),
             Input::LinkDown { link, why: _ } => self.on_link_down(link),
             Input::Answer { link, call, answer } => self.on_answer(now, link, call, answer),
+            Input::Subscribed { link, .. } => self.on_heard(now, link, None),
             Input::Heard { link, hello } => self.on_heard(now, link, hello),
             Input::Asked { request, command } => self.on_command(now, request, command),
             Input::Persisted { seq } => self.on_written(seq, None),

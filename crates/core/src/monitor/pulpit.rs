@@ -1,0 +1,80 @@
+//! Over which of a server's two connections hellos go.
+//!
+//! A server whose writes are paused, by whomever, holds back a PUBLISH and everything behind it on
+//! the same connection. In front of a PING it would make a server look dead that is well. So it
+//! goes over the Pub/Sub link, which in RESP3 takes calls as well, and over the command link only
+//! where there is no such link.
+
+use crate::ids::CallId;
+use crate::input::Talk;
+use crate::time::Mono;
+
+/// Where hellos about a server are said, and the one that is not answered yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pulpit {
+    pub(super) place: Place,
+    /// The hello on the Pub/Sub link that was not answered yet, and when it was sent. There is
+    /// never more than one.
+    open: Option<(CallId, Mono)>,
+}
+
+/// Which connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The Pub/Sub link may still turn out to take calls.
+    Awaited,
+    /// It does.
+    PubSub,
+    /// It only listens, or cannot be had.
+    Command,
+}
+
+impl Pulpit {
+    pub(super) const fn new() -> Self {
+        Self {
+            place: Place::Awaited,
+            open: None,
+        }
+    }
+
+    /// Whether the Pub/Sub link can be given a hello.
+    pub(super) const fn is_free(&self) -> bool {
+        matches!(self.place, Place::PubSub) && self.open.is_none()
+    }
+
+    /// A hello left over the Pub/Sub link.
+    pub(super) const fn on_told(&mut self, call: CallId, now: Mono) {
+        self.open = Some((call, now));
+    }
+
+    /// Whether this call was that hello, which is answered now.
+    pub(super) fn on_answer(&mut self, call: CallId) -> bool {
+        let ours = self.open.is_some_and(|(open, _)| open == call);
+        if ours {
+            self.open = None;
+        }
+        ours
+    }
+
+    /// The subscription stands.
+    pub(super) const fn on_subscribed(&mut self, talk: Talk) {
+        self.place = match talk {
+            Talk::Both => Place::PubSub,
+            Talk::Listen => Place::Command,
+        };
+    }
+
+    /// The Pub/Sub link is gone. One that came to nothing is not waited for.
+    pub(super) const fn on_pubsub_lost(&mut self) {
+        self.open = None;
+        self.place = match self.place {
+            Place::PubSub => Place::Awaited,
+            Place::Awaited | Place::Command => Place::Command,
+        };
+    }
+
+    /// The server is there again, and may be another one.
+    pub(super) const fn on_return(&mut self) {
+        self.place = Place::Awaited;
+    }
+}
