@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(crate) const HELP: &str = "\
 Runs, in this order, and stops at the first that fails:
   programs    redis-server, redis-sentinel and redis-cli are there; on Debian and Ubuntu,
-              as root, they are installed when not
+              as root, they are installed when not, and so are rustfmt and clippy with rustup
   format      cargo fmt --check
   lints       clippy over everything, warnings are errors
   tidy        the rules of the house (cargo xtask tidy)
@@ -31,7 +31,10 @@ pub(crate) const WAITING_TESTS_AT_ONCE: &str = "8";
 type Step = (&'static str, fn() -> Result<()>);
 
 const STEPS: &[Step] = &[
-    ("programs", packages::ensure_test_programs),
+    ("programs", || {
+        packages::ensure_rust_tools()?;
+        packages::ensure_test_programs()
+    }),
     ("format", || shell::cargo(&["fmt", "--all", "--check"], &[])),
     ("lints", || {
         let words = [

@@ -21,6 +21,33 @@ pub(crate) fn ensure_server() -> Result<&'static str> {
     server_program().context("redis-server is installed but not on the PATH")
 }
 
+/// Makes sure that cargo can format and lint, which a minimal installation of Rust cannot.
+pub(crate) fn ensure_rust_tools() -> Result<()> {
+    let works = |tool: &str| {
+        let output = Command::new("cargo").args([tool, "--version"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let missing: Vec<&str> = [("fmt", "rustfmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(tool, _)| !works(tool))
+        .map(|(_, component)| component)
+        .collect();
+    let names = missing.join(" ");
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !is_installed("rustup") {
+        bail!("please install {names}, which this Rust came without");
+    }
+    println!("installing {names}");
+    let mut command = Command::new("rustup");
+    let status = command.args(["component", "add"]).args(&missing).status();
+    if !status.is_ok_and(|status| status.success()) {
+        bail!("`rustup component add {names}` failed");
+    }
+    Ok(())
+}
+
 /// Makes sure that everything the tests run is there.
 pub(crate) fn ensure_test_programs() -> Result<()> {
     let packages = ["redis-server", "redis-sentinel", "redis-tools"];

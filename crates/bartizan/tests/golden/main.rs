@@ -26,8 +26,16 @@ mod table;
 use pair::Pair;
 use table::Table;
 
-/// Runs a table and panics with all that was found wrong.
+/// Runs a table and panics with all that was found wrong. What other versions than 7.0 answer is
+/// not in the tables.
 fn check(name: &str) {
+    let Some(version) = pair::version() else {
+        panic!("redis-sentinel does not say which version it is");
+    };
+    if !version.starts_with("7.0.") {
+        eprintln!("skipped: the tables are for redis-sentinel 7.0, and this is {version}");
+        return;
+    }
     let table = Table::read(name);
     let mut pair = Pair::start(&table.config);
     let mut findings = Vec::new();

@@ -28,6 +28,17 @@ pub struct Finding {
     protocol: u8,
 }
 
+/// Which redis-sentinel this machine has, as in `Redis server v=7.0.15 sha=…`.
+pub fn version() -> Option<String> {
+    let program = Flavor::RedisSentinel.program();
+    let output = std::process::Command::new(program)
+        .arg("--version")
+        .output();
+    let said = String::from_utf8_lossy(&output.ok()?.stdout).into_owned();
+    let mut words = said.split(' ');
+    words.find_map(|word| word.strip_prefix("v=").map(str::to_owned))
+}
+
 impl Pair {
     /// Starts both and waits until they know each other and the replica.
     pub fn start(config: &[String]) -> Self {
