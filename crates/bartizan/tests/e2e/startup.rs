@@ -2,6 +2,8 @@
 
 use crate::harness::ports::Ports;
 use crate::harness::{Flavor, NAME, Sentinel, can_mount, eventually};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -221,6 +223,28 @@ fn the_same_binary_runs_under_the_name_redis_sentinel_and_with_the_flag() {
     eventually("it answers", || lone.sentinel.answers());
     lone.sentinel.spawn(&[&program, &conf, "--sentinel"]);
     eventually("it answers", || lone.sentinel.answers());
+}
+
+#[test]
+fn a_terminal_that_goes_away_does_not_end_it_and_an_interrupt_does() {
+    let mut lone = Lone::with_lines("sentinel monitor MASTER\n");
+    lone.sentinel.restart();
+    let pid = Pid::from_raw(i32::try_from(lone.sentinel.pid()).unwrap());
+    for _ in 0..3 {
+        kill(pid, Signal::SIGHUP).unwrap();
+        assert!(lone.sentinel.answers());
+    }
+    kill(pid, Signal::SIGINT).unwrap();
+    let status = lone
+        .sentinel
+        .wait(Duration::from_secs(60))
+        .expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    let log = lone.sentinel.log();
+    assert!(
+        log.contains("Received SIGINT scheduling shutdown..."),
+        "{log}"
+    );
 }
 
 #[test]
