@@ -1,8 +1,9 @@
 //! The file as lines, while it is rewritten (spec §2.2).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::directive;
+use crate::directive::Key;
 use crate::token;
 
 /// Redis's headline over what it appends.
@@ -22,24 +23,25 @@ pub(crate) fn statement(trimmed: &[u8]) -> Option<&[u8]> {
 }
 
 /// The lines of a file, those that can be replaced, and those that were appended.
-pub(crate) struct Document {
-    lines: Vec<Vec<u8>>,
+pub(crate) struct Document<'a> {
+    lines: Vec<Cow<'a, [u8]>>,
     /// Lines not yet reused, by key, from the top of the file.
-    unused: BTreeMap<String, VecDeque<usize>>,
+    unused: BTreeMap<Key, VecDeque<usize>>,
     /// Keys of which nothing but what was emitted may remain.
-    processed: BTreeSet<String>,
+    processed: BTreeSet<Key>,
     has_signature: bool,
 }
 
-/// What a line of the current file says.
+/// What a line of the current file says about the process.
 pub(crate) struct Statement {
     /// Its words, the directive's name included.
     pub(crate) words: Vec<String>,
 }
 
-impl Document {
-    /// Takes a file apart; also gives the lines that say something, in order.
-    pub(crate) fn parse(text: &[u8]) -> (Self, Vec<Statement>) {
+impl<'a> Document<'a> {
+    /// Takes a file apart; also gives the lines that say something, in order, but for `sentinel`
+    /// lines: they are most of a large file, and their state is known better.
+    pub(crate) fn parse(text: &'a [u8]) -> (Self, Vec<Statement>) {
         let mut document = Self {
             lines: Vec::new(),
             unused: BTreeMap::new(),
@@ -55,21 +57,21 @@ impl Document {
     }
 
     /// Whether some line has that key and is not reused yet.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.unused.get(key).is_some_and(|lines| !lines.is_empty())
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.unused.get(&key).is_some_and(|lines| !lines.is_empty())
     }
 
     /// Says that lines of `key` are ours: those that no emitted line takes become empty.
-    pub(crate) fn process(&mut self, key: &str) {
-        self.processed.insert(key.to_owned());
+    pub(crate) fn process(&mut self, key: Key) {
+        self.processed.insert(key);
     }
 
     /// Writes a line in place of the first unused one of its key, or at the end.
-    pub(crate) fn emit(&mut self, key: &str, line: String) {
+    pub(crate) fn emit(&mut self, key: Key, line: String) {
         self.process(key);
-        let old = self.unused.get_mut(key).and_then(VecDeque::pop_front);
+        let old = self.unused.get_mut(&key).and_then(VecDeque::pop_front);
         match old.and_then(|at| self.lines.get_mut(at)) {
-            Some(slot) => *slot = line.into_bytes(),
+            Some(slot) => *slot = line.into_bytes().into(),
             None => self.append(line),
         }
     }
@@ -78,9 +80,9 @@ impl Document {
     pub(crate) fn append(&mut self, line: String) {
         if !self.has_signature {
             self.has_signature = true;
-            self.lines.push(SIGNATURE.to_vec());
+            self.lines.push(SIGNATURE.into());
         }
-        self.lines.push(line.into_bytes());
+        self.lines.push(line.into_bytes().into());
     }
 
     /// The text, without stale lines, runs of empty lines, or empty lines at the end.
@@ -88,11 +90,13 @@ impl Document {
         for key in &self.processed {
             for at in self.unused.remove(key).unwrap_or_default() {
                 if let Some(line) = self.lines.get_mut(at) {
-                    line.clear();
+                    *line = Cow::default();
                 }
             }
         }
-        let mut text = Vec::new();
+        // Each line, its end, and an empty line before it at most.
+        let size = self.lines.iter().map(|line| line.len() + 2).sum();
+        let mut text = Vec::with_capacity(size);
         let mut gap = false;
         for line in self.lines {
             if line.is_empty() {
@@ -102,33 +106,46 @@ impl Document {
             if core::mem::take(&mut gap) {
                 text.push(b'\n');
             }
-            text.extend(line);
+            text.extend_from_slice(&line);
             text.push(b'\n');
         }
         text
     }
 
-    fn push_old(&mut self, raw: &[u8]) -> Option<Statement> {
+    fn push_old(&mut self, raw: &'a [u8]) -> Option<Statement> {
         let trimmed = token::trim(raw);
         let Some(said) = statement(trimmed) else {
             self.has_signature |= trimmed == SIGNATURE;
-            self.lines.push(trimmed.to_vec());
+            self.lines.push(trimmed.into());
             return None;
         };
-        let words = token::split(said).unwrap_or_default();
-        let words: Vec<String> = words.into_iter().map(|word| word.text).collect();
-        let name = words.first().map(String::as_str).unwrap_or_default();
-        let Some(key) = directive::key(name, words.get(1).map(String::as_str)) else {
+        let (key, words) = read(said);
+        let Some(key) = key else {
             // It cannot have been there when the file was loaded: somebody is editing it. Redis
             // keeps such a line where people can see it, out of the way of the next start.
-            self.lines.push([b"# ??? ", trimmed].concat());
+            self.lines.push([b"# ??? ", trimmed].concat().into());
             return None;
         };
         self.unused
             .entry(key)
             .or_default()
             .push_back(self.lines.len());
-        self.lines.push(trimmed.to_vec());
-        Some(Statement { words })
+        self.lines.push(trimmed.into());
+        words.map(|words| Statement { words })
     }
+}
+
+/// A line's key, and all its words unless it is a `sentinel` line.
+fn read(said: &[u8]) -> (Option<Key>, Option<Vec<String>>) {
+    if let Some((name, second)) = token::first_two(said)
+        && let Some(key @ Key::Sentinel(_)) = Key::of(name, second)
+    {
+        return (Some(key), None);
+    }
+    let words = token::split(said).unwrap_or_default();
+    let words: Vec<String> = words.into_iter().map(|word| word.text).collect();
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let key = Key::of(name, words.get(1).map(String::as_str));
+    let is_process = !matches!(key, Some(Key::Sentinel(_)));
+    (key, is_process.then_some(words))
 }

@@ -1,6 +1,7 @@
 //! Words of a line: Redis's quoting, and its inverse (spec §1.3).
 
 use core::ops::Range;
+use std::borrow::Cow;
 
 /// A word and where it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,17 +53,27 @@ pub(crate) fn split(line: &[u8]) -> Result<Vec<Word>, Range<usize>> {
     Ok(words)
 }
 
+/// The first two words of a line, without taking the rest apart. `None` for a line that needs
+/// [`split`]: one with quotes, or bytes that are not plain text.
+pub(crate) fn first_two(line: &[u8]) -> Option<(&str, Option<&str>)> {
+    let is_plain = |b: &u8| !matches!(b, b'"' | b'\'' | 0 | 0x0b | 0x0c);
+    let text = core::str::from_utf8(line).ok()?;
+    let mut words = text.split_ascii_whitespace();
+    let first = words.next().filter(|_| line.iter().all(is_plain))?;
+    Some((first, words.next()))
+}
+
 /// `text` as one word of a line: as it is if it reads back so, else in double quotes.
-pub(crate) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> Cow<'_, str> {
     let plain = |b: u8| b > b' ' && !matches!(b, b'"' | b'\'' | b'\\' | 0x7f);
     if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
+        return text.into();
     }
     quote_always(text)
 }
 
 /// `text` in double quotes, as Redis writes strings.
-pub(crate) fn quote_always(text: &str) -> String {
+pub(crate) fn quote_always(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -78,7 +89,7 @@ pub(crate) fn quote_always(text: &str) -> String {
         }
     }
     out.push('"');
-    out
+    out.into()
 }
 
 /// Reads the word that begins at `start`: its bytes, and where it ends.
@@ -185,6 +196,21 @@ mod tests {
             let want = want.map(|words| words.iter().map(|w| (*w).to_owned()).collect());
             assert_eq!(words(line), want, "{line}");
         }
+    }
+
+    #[test]
+    fn the_first_two_words_are_those_of_the_whole_split() {
+        for line in ["port 26379", "sentinel \t monitor m 1 2", "x", "", "a\\ b"] {
+            let all = words(line).unwrap();
+            let two = first_two(line.as_bytes());
+            assert_eq!(two.map(|(first, _)| first), all.first().map(String::as_str));
+            let second = two.and_then(|(_, second)| second);
+            assert_eq!(second, all.get(1).map(String::as_str), "{line:?}");
+        }
+        for line in ["\"sentinel\" x", "a b 'c", "a b\0", "a\x0bb"] {
+            assert_eq!(first_two(line.as_bytes()), None, "{line:?}");
+        }
+        assert_eq!(first_two(b"a \xff"), None);
     }
 
     #[test]

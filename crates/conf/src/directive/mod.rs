@@ -5,17 +5,41 @@ pub(crate) mod number;
 pub(crate) mod sentinel;
 pub(crate) mod server;
 
-/// The key under which lines stand for one another in a rewrite (spec §2.2): the canonical name,
-/// with the second word for `sentinel` lines. `None` when no table knows the name.
-pub(crate) fn key(name: &str, second: Option<&str>) -> Option<String> {
-    let name = name.to_ascii_lowercase();
-    match (name.as_str(), second) {
-        ("sentinel", None) | ("include", _) => Some(name),
-        ("sentinel", Some(second)) => {
-            sentinel::find(second).map(|row| format!("sentinel {}", row.name))
+/// What a line is about. In a rewrite, lines with the same key stand for one another (spec §2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// `sentinel <name> …`.
+    Sentinel(&'static str),
+    /// Any other directive.
+    Process(&'static str),
+}
+
+impl Key {
+    /// The key of a line that begins with these words, in any case, with the canonical name in it.
+    /// `None` when no table knows them.
+    pub(crate) fn of(name: &str, second: Option<&str>) -> Option<Self> {
+        if let (true, Some(second)) = (name.eq_ignore_ascii_case("sentinel"), second) {
+            return sentinel::find(second).map(|row| Self::Sentinel(row.name));
         }
-        (name, _) => server::find(name)
-            .map(|row| row.name.to_owned())
-            .or_else(|| inert::find(name).map(|(canonical, _)| canonical.to_owned())),
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            "sentinel" => Some(Self::Process("sentinel")),
+            "include" => Some(Self::Process("include")),
+            name => server::find(name)
+                .map(|row| row.name)
+                .or_else(|| inert::find(name).map(|(canonical, _)| canonical))
+                .map(Self::Process),
+        }
+    }
+
+    /// How a line with this key begins.
+    pub(crate) fn write(self, line: &mut String) {
+        match self {
+            Self::Sentinel(name) => {
+                line.push_str("sentinel ");
+                line.push_str(name);
+            }
+            Self::Process(name) => line.push_str(name),
+        }
     }
 }
