@@ -15,23 +15,23 @@ use bartizan_core::provide::reply::Reply;
 use bartizan_core::sentinel::Sentinel;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::log::Log;
 use crate::net::link::Links;
 use crate::net::resolve::Resolver;
+use crate::pace::Pace;
 use crate::rescue::Rescues;
 use crate::scripts::Scripts;
 use crate::server::Hall;
 use crate::signals::Signals;
 
 /// What may wait for the core from links, disk, scripts and the resolver; beyond it they wait.
-pub(crate) const WAITING_INPUTS: usize = 1024;
+pub(crate) const WAITING_INPUTS: usize = 4096;
 /// What may wait for the core from clients; beyond it they wait.
 pub(crate) const WAITING_WISHES: usize = 1024;
-/// Inputs taken at a time, so that the deadline is looked at in between.
-const INPUTS_AT_ONCE: usize = 128;
+/// Inputs taken at a time: all, since nobody is judged before everything that was said is heard.
+const INPUTS_AT_ONCE: usize = WAITING_INPUTS;
 /// Wishes taken at a time: fewer, since what the world says goes before what clients ask.
 const WISHES_AT_ONCE: usize = 32;
 
@@ -81,8 +81,8 @@ pub(crate) struct Driver {
     pub(crate) after_first_write: Option<String>,
     /// Commands whose reply is still owed.
     pub(crate) owed: Owed,
-    /// Its clock.
-    pub(crate) clock: Clock,
+    /// Its time.
+    pub(crate) pace: Pace,
 }
 
 /// Where the loop's events come from.
@@ -121,19 +121,13 @@ impl Owed {
 impl Driver {
     /// Runs until the process has to end.
     pub(crate) async fn run(mut self, mut sources: Sources) -> Exit {
-        let mut inputs = Vec::with_capacity(INPUTS_AT_ONCE);
-        let mut wishes = Vec::with_capacity(WISHES_AT_ONCE);
+        let mut inputs = Vec::new();
+        let mut wishes = Vec::new();
         if let Some(exit) = self.carry_out() {
             return exit;
         }
         loop {
-            let deadline = self.core.next_deadline();
-            let wait = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep(self.clock.until(deadline)).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let wait = self.pace.until(self.core.next_deadline());
             tokio::select! {
                 biased;
                 stop = sources.signals.stop() => {
@@ -178,7 +172,7 @@ impl Driver {
                     reply,
                 } => {
                     // Who asked may have left.
-                    let _ = reply.send(self.core.query(self.clock.now(), &query));
+                    let _ = reply.send(self.core.query(self.pace.now(), &query));
                     None
                 }
                 Wish::Errand {
@@ -195,7 +189,7 @@ impl Driver {
             }
         }
         // The clock is asked, not the sleep: a timer may fire early, and inputs may have kept us.
-        let now = self.clock.now();
+        let now = self.pace.now();
         if self
             .core
             .next_deadline()
@@ -215,7 +209,7 @@ impl Driver {
         if first_write && let Some(line) = self.after_first_write.take() {
             self.log.notice(line);
         }
-        self.core.handle(self.clock.now(), input);
+        self.core.handle(self.pace.now(), input);
         self.carry_out()
     }
 

@@ -16,6 +16,7 @@ mod exit;
 mod files;
 mod log;
 mod net;
+mod pace;
 mod random;
 mod rescue;
 mod scripts;

@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::log::{Format, Log, Settings, TimeFormat};
 use crate::net::link::{Dialling, Links};
 use crate::net::resolve::Resolver;
+use crate::pace::{Pace, SOCKETS_A_TURN};
 use crate::random::random_id;
 use crate::rescue::{self, Rescues};
 use crate::scripts::Scripts;
@@ -83,13 +84,17 @@ pub(crate) fn run(given: &Given, mut start: Start) -> anyhow::Result<Exit> {
     }
     let max_clients = allow_open_files(&log, config.loaded.server.maxclients);
     let supervised = config.loaded.server.supervised;
+    let pace = Pace::new(Clock);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_io_events_per_tick(SOCKETS_A_TURN)
+        .on_thread_park(pace.on_wait())
+        .on_thread_unpark(pace.on_return())
         .build()?;
     let local = LocalSet::new();
     let exit = local.block_on(
         &runtime,
-        live(config, start.turn(), log.clone(), max_clients),
+        live(config, start.turn(), log.clone(), max_clients, pace),
     );
     daemon::notify_stopping(supervised);
     log.flush();
@@ -113,7 +118,13 @@ fn recover(given: &Given) -> anyhow::Result<bool> {
 }
 
 /// Opens the sockets, puts everything together, and runs the loop.
-async fn live(config: Config, turn: Turn, log: Log, max_clients: u32) -> anyhow::Result<Exit> {
+async fn live(
+    config: Config,
+    turn: Turn,
+    log: Log,
+    max_clients: u32,
+    pace: Pace,
+) -> anyhow::Result<Exit> {
     let server = &config.loaded.server;
     let opened = load_tls(server, &log).and_then(|tls| {
         let listeners = listen::open(server, tls.as_ref())?;
@@ -142,7 +153,8 @@ async fn live(config: Config, turn: Turn, log: Log, max_clients: u32) -> anyhow:
         source: source_address(server)?,
         tls: tls.filter(|tls| tls.is_for_links()),
     };
-    let (driver, sources) = assemble(config, log, max_clients, dialling)?;
+    tokio::task::spawn_local(pace.clone().keep());
+    let (driver, sources) = assemble(config, log, max_clients, dialling, pace)?;
     for listener in listeners {
         tokio::task::spawn_local(listen::accept(Rc::clone(&driver.hall), listener));
     }
@@ -199,6 +211,7 @@ fn assemble(
     log: Log,
     max_clients: u32,
     dialling: Dialling,
+    pace: Pace,
 ) -> anyhow::Result<(Driver, Sources)> {
     let Config {
         path,
@@ -244,7 +257,7 @@ fn assemble(
         wish_sender,
     );
     let driver = Driver {
-        core: Sentinel::new(boot, Clock.now()),
+        core: Sentinel::new(boot, pace.now()),
         links: Links::new(input_sender.clone(), dialling, log.clone()),
         log,
         disk,
@@ -254,7 +267,7 @@ fn assemble(
         hall: Rc::new(hall),
         after_first_write: id,
         owed: Owed::default(),
-        clock: Clock,
+        pace,
     };
     Ok((
         driver,

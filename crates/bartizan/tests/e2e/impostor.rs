@@ -224,7 +224,7 @@ fn serve(stream: &TcpStream, lie: Lie, answer: &[u8], told: &AtomicUsize) -> io:
     }
 }
 
-fn bulk(text: &[u8]) -> Vec<u8> {
+pub(crate) fn bulk(text: &[u8]) -> Vec<u8> {
     let mut bytes = format!("${}\r\n", text.len()).into_bytes();
     bytes.extend_from_slice(text);
     bytes.extend_from_slice(b"\r\n");
@@ -237,7 +237,7 @@ fn repeat(bytes: &[u8], times: usize, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The words of one command; an error when the other side is gone.
-fn read_request(requests: &mut impl BufRead) -> io::Result<Vec<String>> {
+pub(crate) fn read_request(requests: &mut impl BufRead) -> io::Result<Vec<String>> {
     let count = read_length(requests, '*')?;
     let mut words = Vec::new();
     for _ in 0..count {

@@ -29,6 +29,7 @@ mod directives;
 mod discovery;
 mod failover;
 mod flood;
+mod held_up;
 mod homecoming;
 mod hostile;
 mod hostnames;

@@ -101,6 +101,16 @@ impl Sentinel {
         }
     }
 
+    /// Stops it with SIGSTOP: connections stay, answers do not come.
+    pub fn freeze(&self) {
+        self.process.iter().for_each(Process::freeze);
+    }
+
+    /// Lets it go on after [`Sentinel::freeze`].
+    pub fn thaw(&self) {
+        self.process.iter().for_each(Process::thaw);
+    }
+
     /// Asks it to end and waits for that.
     pub fn terminate(&mut self) -> Option<ExitStatus> {
         let mut process = self.process.take()?;
