@@ -223,6 +223,8 @@ pub(crate) struct Outbox {
     links: u64,
     calls: u64,
     rescues: u64,
+    /// Attempts made in haste, and since when they are counted.
+    hasty: (Mono, u32),
     pub(crate) routes: BTreeMap<LinkId, Owner>,
 }
 
@@ -240,6 +242,17 @@ impl Outbox {
         let link = LinkId::new(self.links);
         self.routes.insert(link, owner);
         link
+    }
+
+    /// Whether one more attempt to connect may be made sooner than is usual: not more of them than
+    /// the limit in a second, so that a thousand that are gone cost no more than some.
+    pub(crate) fn may_hasten(&mut self, now: Mono) -> bool {
+        let (since, count) = &mut self.hasty;
+        if now.since(*since) >= Span::secs(1) {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        *count <= limits::HASTY_TRIES
     }
 
     pub(crate) fn close(&mut self, link: LinkId) {
@@ -333,6 +346,22 @@ impl Hosts {
         {
             lookup.answered = Some(now);
             lookup.ip = ip.or(lookup.ip);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_made_in_haste_are_bounded_in_each_second() {
+        let mut out = Outbox::default();
+        for second in 1..4 {
+            let granted = (0..1000)
+                .filter(|ms| out.may_hasten(Mono::from_ms(second * 1000 + ms)))
+                .count();
+            assert_eq!(granted, 400);
         }
     }
 }

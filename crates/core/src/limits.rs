@@ -4,6 +4,8 @@
 pub const REPLICAS_PER_MASTER: usize = 1000;
 /// Peers kept for one master; further hellos are ignored.
 pub const PEERS_PER_MASTER: usize = 250;
+/// Attempts a second, of all masters together, to reach former masters sooner than is usual.
+pub const HASTY_TRIES: u32 = 400;
 /// Calls awaiting an answer on one link, per master that shares it (spec §5.3).
 pub const PENDING_CALLS: usize = 100;
 /// Scripts waiting or running (spec §12).

@@ -240,3 +240,20 @@ fn a_master_that_missed_two_failovers_is_rescued_from_its_own_fork() {
     let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
     assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
 }
+
+/// How often the former master's command link is tried in ten seconds.
+fn tries(bench: &mut Bench) -> usize {
+    bench::only(&bench.advance(10_000), "connect 6379 cmd").len()
+}
+
+#[test]
+fn a_former_master_that_is_away_is_looked_for_all_the_time() {
+    let mut bench = switched(RescueMode::Stream);
+    let refused = tries(&mut bench);
+    assert!((170..=200).contains(&refused), "{refused}");
+    bench.host(MASTER).reach = bench::Reach::Deaf;
+    let unreachable = tries(&mut bench);
+    assert!((30..=34).contains(&unreachable), "{unreachable}");
+    let dead = bench::only(&bench.advance(10_000), "connect 5001 cmd").len();
+    assert!(dead <= 11, "{dead}: nobody else is");
+}

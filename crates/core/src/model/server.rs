@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::addr::Addr;
 use crate::failover::homecoming::Homecoming;
 use crate::ids::{MasterName, RunId};
-use crate::monitor::link::{Link, Owner, Subscription};
+use crate::monitor::link::{Link, Owner, Pace, Subscription};
 use crate::report::{History, Role};
 use crate::time::{Mono, Span};
 
@@ -120,6 +120,15 @@ impl Server {
     /// former master's history differ from everybody's.
     pub(crate) fn takes_hello(&self) -> bool {
         self.link.takes_hello() && self.link.ping.is_answered_since(self.hello_owed)
+    }
+
+    /// How to go about it while it is away.
+    pub(crate) const fn pace(&self) -> Pace {
+        if self.stale_master {
+            Pace::Eager
+        } else {
+            Pace::Usual
+        }
     }
 
     /// The age of the last INFO; `None` when there was none.

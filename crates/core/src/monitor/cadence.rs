@@ -11,7 +11,7 @@ use crate::failover::Failover;
 use crate::model::master::Master;
 use crate::model::peer::PeerLink;
 use crate::model::server::Server;
-use crate::monitor::link::{Link, Parts, Pending, Terms};
+use crate::monitor::link::{Link, Pace, Parts, Pending, Terms};
 use crate::mutant::Mutant;
 use crate::output::Call;
 use crate::provide::options::Periods;
@@ -48,7 +48,7 @@ impl Master {
         hello: &HelloDraft,
         soon: bool,
     ) {
-        let terms = self.terms(cx.me, &cx.periods);
+        let terms = self.terms(cx.me, &cx.periods, server);
         let mut parts = Parts {
             now: cx.now,
             hosts: &mut cx.hosts,
@@ -100,8 +100,8 @@ impl Master {
     /// When `keep_in_touch` has something to do.
     pub(crate) fn touch_due(&self, cx: &Ctx) -> Option<Mono> {
         let soon = self.watches_closely();
-        let terms = self.terms(cx.me, &cx.periods);
         let servers = self.servers.iter().filter_map(|(addr, server)| {
+            let terms = self.terms(cx.me, &cx.periods, server);
             let info = server
                 .link
                 .is_up()
@@ -194,8 +194,13 @@ impl Master {
         down.then_some((cx.epochs.synced, None))
     }
 
-    /// Links and terms of the group's servers.
-    pub(crate) fn terms<'a>(&'a self, me: crate::ids::RunId, periods: &'a Periods) -> Terms<'a> {
+    /// The terms for the link to one of the group's servers.
+    pub(crate) fn terms<'a>(
+        &'a self,
+        me: crate::ids::RunId,
+        periods: &'a Periods,
+        server: &Server,
+    ) -> Terms<'a> {
         Terms {
             me,
             periods,
@@ -203,6 +208,7 @@ impl Master {
             ping_every: ping_every(self.options.down_after, periods),
             auth: &self.auth,
             renames: &self.options.renames,
+            pace: server.pace(),
         }
     }
 
@@ -310,6 +316,7 @@ impl PeerLink {
             ping_every: ping_every(self.down_after, &cx.periods),
             auth: &auth,
             renames: &renames,
+            pace: Pace::Usual,
         };
         let mut parts = Parts {
             now: cx.now,
@@ -329,6 +336,7 @@ impl PeerLink {
             ping_every: ping_every(self.down_after, &cx.periods),
             auth: &None,
             renames: &renames,
+            pace: Pace::Usual,
         };
         self.link.due(&terms)
     }

@@ -5,8 +5,11 @@
 //! a network that is gone answers nothing, and stays a matter of silence.
 
 use crate::addr::Addr;
+use crate::ctx::Ctx;
+use crate::ids::LinkId;
 use crate::input::LinkError;
 use crate::model::master::Master;
+use crate::monitor::link::Pace;
 use crate::time::{Mono, Span};
 
 /// What the command connection tells of the process at its other end.
@@ -55,18 +58,25 @@ impl Trace {
 }
 
 impl Master {
-    /// The longest pause between two attempts to connect to a server: while a crash may be about
-    /// to be seen, a few have to fit in.
-    pub(crate) fn longest_retry(&self, addr: &Addr, usual: Span) -> Span {
+    /// The longest pause between two attempts to make this link to a server: while a crash may be
+    /// about to be seen, a few have to fit in, and a former master is to be found before clients
+    /// find it.
+    pub(crate) fn longest_retry(&self, addr: &Addr, link: LinkId, cx: &mut Ctx) -> Span {
         const SHORTEST: Span = Span::ms(10);
+        const EAGER: Span = Span::ms(50);
+        let usual = cx.periods.ping;
+        let Some(server) = self.servers.get(addr) else {
+            return usual;
+        };
         let patience = self.options.crash_detection;
-        let undecided = self
-            .primary()
-            .is_some_and(|master| master.link.addr() == addr && master.sdown.is_none());
+        let undecided = self.is_master(addr) && server.sdown.is_none();
         if patience > Span::ZERO && undecided {
-            usual.min(patience.over(4).max(SHORTEST))
-        } else {
-            usual
+            return usual.min(patience.over(4).max(SHORTEST));
         }
+        let eager = server.pace() == Pace::Eager && server.link.is_command(link);
+        if eager && cx.out.may_hasten(cx.now) {
+            return usual.min(EAGER);
+        }
+        usual
     }
 }

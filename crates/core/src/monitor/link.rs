@@ -60,6 +60,15 @@ pub(crate) struct Terms<'a> {
     pub(crate) ping_every: Span,
     pub(crate) auth: &'a Option<Credentials>,
     pub(crate) renames: &'a Arc<Renames>,
+    pub(crate) pace: Pace,
+}
+
+/// How to go about a server that is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Usual,
+    /// It is a former master: until it is fenced, its clients write what will be lost.
+    Eager,
 }
 
 /// The parts of the context that a link uses while it is itself inside the context.
@@ -118,6 +127,11 @@ impl Link {
     /// The address it leads to.
     pub(crate) const fn addr(&self) -> &Addr {
         &self.addr
+    }
+
+    /// Whether this is its command connection.
+    pub(crate) fn is_command(&self, link: LinkId) -> bool {
+        self.command.id() == Some(link)
     }
 
     /// Whether calls can be sent.
@@ -343,8 +357,14 @@ impl Link {
 
     fn close_stuck(&mut self, terms: &Terms<'_>, parts: &mut Parts<'_>) {
         if self.stuck_due(terms).is_some_and(|due| due <= parts.now) {
-            self.command
-                .close_after(parts.now, terms.periods.ping, parts.out);
+            let connecting = matches!(self.command.state, State::Connecting { .. });
+            let eager = terms.pace == Pace::Eager && connecting;
+            let wait = if eager && parts.out.may_hasten(parts.now) {
+                Span::ZERO
+            } else {
+                terms.periods.ping
+            };
+            self.command.close_after(parts.now, wait, parts.out);
             self.forget_calls();
         }
         if self.silent_due(terms).is_some_and(|due| due <= parts.now)
@@ -441,6 +461,11 @@ impl Link {
 pub(super) const RESOLVE_PATIENCE: Span = Span::secs(3);
 
 fn connect_timeout(terms: &Terms<'_>) -> Span {
+    // A host that is back answers at once; the kernel would ask it again only after a second.
+    const EAGER: Span = Span::ms(300);
+    if terms.pace == Pace::Eager {
+        return EAGER;
+    }
     terms
         .down_after
         .max(Span::secs(1))

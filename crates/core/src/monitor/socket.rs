@@ -54,7 +54,7 @@ impl Socket {
         }
     }
 
-    const fn id(&self) -> Option<LinkId> {
+    pub(super) const fn id(&self) -> Option<LinkId> {
         match self.state {
             State::Connecting { id, .. } | State::Up { id, .. } => Some(id),
             State::Closed { .. } | State::Resolving { .. } => None,

@@ -93,11 +93,10 @@ impl Sentinel {
         let Some(master) = self.masters.get(name) else {
             return;
         };
-        let terms = master.terms(self.cx.me, &self.cx.periods);
-        let link = master
-            .servers
-            .get(addr)
-            .and_then(|server| server.link.due(&terms));
+        let link = master.servers.get(addr).and_then(|server| {
+            let terms = master.terms(self.cx.me, &self.cx.periods, server);
+            server.link.due(&terms)
+        });
         let key = Key::Master(name.clone());
         let due = [link, self.due_of.get(&key).copied()]
             .into_iter()

@@ -60,14 +60,15 @@ impl Sentinel {
     }
 
     pub(super) fn on_link_down(&mut self, link: LinkId, why: &LinkError) {
-        let longest = self.cx.periods.ping;
-        let (now, rng) = (self.cx.now, &mut self.cx.rng);
+        let (now, usual) = (self.cx.now, self.cx.periods.ping);
         match self.cx.out.routes.remove(&link) {
             Some(Owner::Server(name, addr)) => {
+                let cx = &mut self.cx;
                 let master = self.masters.get_mut(&name);
                 let longest = master
                     .as_ref()
-                    .map_or(longest, |master| master.longest_retry(&addr, longest));
+                    .map_or(usual, |master| master.longest_retry(&addr, link, cx));
+                let rng = &mut self.cx.rng;
                 // What a failed attempt to reach a replica decides is when the next one is due.
                 // A server that names hundreds of replicas which are not there must not have all
                 // of them looked at for each.
@@ -87,8 +88,9 @@ impl Sentinel {
             }
             Some(Owner::Peer(id)) => {
                 let shared = self.cx.peers.get_mut(&id);
+                let rng = &mut self.cx.rng;
                 let lost =
-                    shared.and_then(|shared| shared.link.on_down(link, why, now, longest, rng));
+                    shared.and_then(|shared| shared.link.on_down(link, why, now, usual, rng));
                 self.step_peer(id);
                 let masters = self.masters_of(id);
                 if let Some(first) = masters.first() {
