@@ -17,7 +17,9 @@ use bartizan_core::provide::command::{Command, Wish};
 use bartizan_core::provide::query::Query;
 use bartizan_core::report::History;
 use bartizan_core::time::Span;
-use bench::{Bench, Disk, MASTER, R1, R2, Reach, addr, events, field, name, text};
+use bench::{
+    Bench, Disk, MASTER, P1, P2, R1, R2, Reach, addr, events, field, name, text,
+};
 
 const PAUSED: &str = "+writes-paused master mymaster 127.0.0.1 6379";
 const RELEASED: &str = "-writes-paused master mymaster 127.0.0.1 6379";
@@ -423,4 +425,20 @@ fn the_former_master_is_not_demoted_while_the_new_one_cannot_be_written_down() {
     bench.disk = Disk::Works;
     bench.ask(Command::FlushConfig);
     bench.until("6379 SLAVEOF 127.0.0.1 6380", 3000);
+}
+
+#[test]
+fn a_demotion_that_is_not_answered_while_writes_are_held_back_is_not_delivered_later() {
+    let mut bench = group(&[R1]);
+    // The leader's word of the promotion does not reach its peers.
+    for port in [P1, P2] {
+        bench.host(port).listens = false;
+    }
+    bench.ask(Command::Failover { name: name() });
+    bench.until("+promoted-slave", 3000);
+    let paused = bench.now;
+    bench.hang(MASTER);
+    bench.until("6379 SLAVEOF 127.0.0.1 6380", 2000);
+    bench.until("close 6379 cmd", 2000);
+    assert!(bench.now <= paused + Span::ms(1000));
 }

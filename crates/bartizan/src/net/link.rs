@@ -283,6 +283,9 @@ impl Surroundings {
         } else {
             TcpSocket::new_v6()?
         };
+        // What a closed link has not delivered must not arrive when it is not meant any more: an
+        // order that waits behind a cut would be carried out when the network is whole again.
+        let _ = socket.set_zero_linger();
         if let Some(source) = self.dialling.source
             && source.is_ipv4() == to.is_ipv4()
         {

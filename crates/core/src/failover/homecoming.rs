@@ -28,6 +28,8 @@ pub(crate) struct Homecoming {
     fenced: Option<Mono>,
     /// Its answer to that: whether they are. What it tells from then on is behind the fence.
     held: Option<bool>,
+    /// They surely are until then.
+    held_until: Option<Mono>,
     /// It first told its history, after it was fenced, then.
     seen: Option<Mono>,
     rescue: Salvage,
@@ -59,6 +61,7 @@ enum Divergence {
 /// How long writes are held back at a time, and how often that is renewed.
 const FENCE: Span = Span::secs(5);
 const RENEW: Span = Span::secs(2);
+const SURELY: Span = Span::secs(3);
 /// How long one Sentinel has for a rescue before the next one steps in: all of them are done
 /// before a redis-sentinel would demote the server, ten seconds after its return.
 const TURN: Span = Span::secs(3);
@@ -76,15 +79,25 @@ impl Homecoming {
 
     /// A new connection: it may have restarted, and then is neither fenced nor known.
     pub(crate) fn on_link_up(&mut self) {
-        (self.fenced, self.seen, self.held) = (None, None, None);
+        (self.fenced, self.seen, self.held, self.held_until) = (None, None, None, None);
         if self.rescue == Salvage::Done {
             self.rescue = Salvage::Open;
         }
     }
 
     /// It answered CLIENT PAUSE, one way or another.
-    pub(crate) const fn on_fence_answer(&mut self, answer: &Answer) {
-        self.held = Some(matches!(answer, Answer::Done));
+    pub(crate) fn on_fence_answer(&mut self, answer: &Answer) {
+        let held = matches!(answer, Answer::Done);
+        self.held = Some(held);
+        // One more may be under way, of which nothing is known.
+        if let (true, Some(at)) = (held, self.fenced) {
+            self.held_until = Some(at + SURELY);
+        }
+    }
+
+    /// Until when its writes are known to be held back, if they can be.
+    pub(crate) const fn held_until(&self) -> Option<Mono> {
+        self.held_until
     }
 
     /// When it is to be fenced, for the first time or again.
@@ -330,7 +343,7 @@ impl Master {
         self.forks.iter().rev().find(|fork| fork.id == id).copied()
     }
 
-    fn remember_fork(&mut self, cx: &mut Ctx, fork: Fork) {
+    pub(crate) fn remember_fork(&mut self, cx: &mut Ctx, fork: Fork) {
         if self.forks.contains(&fork) {
             return;
         }

@@ -110,6 +110,9 @@ impl Master {
             ReplicaOf::NoOne => ReplicaOf::NoOne,
         };
         let renames = self.options.renames.clone();
+        // What it takes behind that would be destroyed by an order that comes late.
+        let held = self.write_pause.as_ref();
+        let held_until = held.filter(|it| it.server == *addr).map(|it| it.until);
         let Some(server) = self.servers.get_mut(addr) else {
             return false;
         };
@@ -121,6 +124,9 @@ impl Master {
             return false;
         }
         server.directed_at = Some(cx.now);
+        if let Some(at) = held_until.or_else(|| server.homecoming.held_until()) {
+            server.link.expire(at);
+        }
         if server
             .link
             .call(Call::Info, Pending::Info, &renames, &mut cx.out)
@@ -135,7 +141,7 @@ impl Master {
         match (&mut self.failover, info.role) {
             (Failover::Promoting(promoting), Some(role)) if promoting.replica == *addr => {
                 match (role, promoting.told) {
-                    (Role::Master, Some(_)) => self.on_promoted(cx, addr),
+                    (Role::Master, Some(_)) => self.on_promoted(cx, addr, info),
                     (Role::Replica, Some(told)) if cx.now.since(told) >= TELL_AGAIN => {
                         promoting.told = None;
                     }
@@ -156,7 +162,7 @@ impl Master {
     }
 
     /// The chosen replica says that it is master: this is the new configuration.
-    fn on_promoted(&mut self, cx: &mut Ctx, addr: &Addr) {
+    fn on_promoted(&mut self, cx: &mut Ctx, addr: &Addr, info: &Info) {
         let Failover::Promoting(promoting) = &self.failover else {
             return;
         };
@@ -167,6 +173,10 @@ impl Master {
             return self.take_promotion_back(cx, addr);
         }
         let epoch = promoting.mandate.epoch;
+        // Where the history was left is known now, whatever becomes of the link to the new master.
+        if let Some(fork) = info.history.and_then(|history| history.before) {
+            self.remember_fork(cx, fork);
+        }
         self.tell(cx, EventKind::PromotedSlave, About::Replica(addr));
         if cx.crash.after_promotion {
             cx.out.push(Output::Crash { code: 99 });

@@ -99,6 +99,8 @@ pub(crate) struct Link {
     local: Option<IpAddr>,
     heard_at: Mono,
     pulpit: Pulpit,
+    /// An order that is not confirmed by then must not be carried out any more.
+    stale_at: Option<Mono>,
     /// What the command connection's end told.
     pub(crate) trace: Trace,
     pub(crate) ping: PingBook,
@@ -119,6 +121,7 @@ impl Link {
             local: None,
             heard_at: now,
             pulpit: Pulpit::new(),
+            stale_at: None,
             trace: Trace::None,
             ping: PingBook::new(now),
         }
@@ -253,6 +256,15 @@ impl Link {
         });
     }
 
+    /// Everything that was sent has to be answered by then, or the connection is closed: what is
+    /// still on its way must not arrive when it is not meant any more.
+    pub(crate) fn expire(&mut self, at: Mono) {
+        let earlier = self.stale_at.is_some_and(|known| known <= at);
+        if !earlier && !self.pending.is_empty() {
+            self.stale_at = Some(at);
+        }
+    }
+
     /// A connection is ready. Returns which, `None` if it is none of ours any more.
     pub(crate) fn on_up(&mut self, link: LinkId, local: IpAddr, now: Mono) -> Option<LinkKind> {
         if self.command.on_up(link, now) {
@@ -321,6 +333,9 @@ impl Link {
         }
         let at = self.pending.iter().position(|(id, _)| *id == call)?;
         let (_, pending) = self.pending.remove(at)?;
+        if pending == Pending::Reconfigure {
+            self.stale_at = None;
+        }
         self.ping.on_reply(now);
         Some(pending)
     }
@@ -344,6 +359,7 @@ impl Link {
 
     fn forget_calls(&mut self) {
         self.pending.clear();
+        self.stale_at = None;
         self.ping.on_link_lost();
     }
 
@@ -380,9 +396,11 @@ impl Link {
     fn stuck_due(&self, terms: &Terms<'_>) -> Option<Mono> {
         match self.command.state {
             State::Up { since, .. } => {
-                let quiet = self.ping.unheard_since()? + terms.down_after.over(2);
                 let old = since + terms.periods.min_link_reconnect;
-                Some(old.max(quiet) + Span::TICK)
+                let quiet = self.ping.unheard_since();
+                let stuck =
+                    quiet.map(|quiet| old.max(quiet + terms.down_after.over(2)) + Span::TICK);
+                [stuck, self.stale_at].into_iter().flatten().min()
             }
             State::Connecting { since, .. } => Some(since + connect_timeout(terms)),
             State::Closed { .. } | State::Resolving { .. } => None,
