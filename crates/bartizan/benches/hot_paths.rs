@@ -257,6 +257,7 @@ fn durable() -> Durable {
         options.down_after = Span::secs(5);
         MasterState {
             forks: Vec::new(),
+            own_values: Vec::new(),
             name: name(number),
             configuration: Configuration {
                 epoch: Epoch::ZERO,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::directive::Key;
+use crate::directive::{self, Key};
 use crate::token;
 
 /// Redis's headline over what it appends.
@@ -17,9 +17,16 @@ pub(crate) const OURS: &str = "#bartizan ";
 pub(crate) fn statement(trimmed: &[u8]) -> Option<&[u8]> {
     let ours = trimmed
         .strip_prefix(OURS.as_bytes())
-        .filter(|rest| rest.starts_with(b"sentinel known-fork "));
+        .filter(|rest| is_ours(rest));
     let plain = !trimmed.is_empty() && !trimmed.starts_with(b"#");
     ours.or_else(|| plain.then_some(trimmed))
+}
+
+fn is_ours(statement: &[u8]) -> bool {
+    let mut words = statement.split(|byte| *byte == b' ');
+    let first = words.next() == Some(b"sentinel".as_slice());
+    let name = words.next().and_then(|name| std::str::from_utf8(name).ok());
+    first && name.is_some_and(|name| directive::sentinel::OURS.contains(&name))
 }
 
 /// The lines of a file, those that can be replaced, and those that were appended.
@@ -73,6 +80,18 @@ impl<'a> Document<'a> {
         match old.and_then(|at| self.lines.get_mut(at)) {
             Some(slot) => *slot = line.into_bytes().into(),
             None => self.append(line),
+        }
+    }
+
+    /// The same for a directive that other Sentinels do not know. Where the operator has written
+    /// it in the open it stays so.
+    pub(crate) fn emit_ours(&mut self, key: Key, line: String) {
+        let next = self.unused.get(&key).and_then(VecDeque::front);
+        let old = next.and_then(|at| self.lines.get(*at));
+        if old.is_some_and(|old| !old.starts_with(OURS.as_bytes())) {
+            self.emit(key, line);
+        } else {
+            self.emit(key, format!("{OURS}{line}"));
         }
     }
 

@@ -6,7 +6,7 @@ use bartizan_core::model::durable::{Durable, MasterState};
 
 use crate::directive::sentinel::{self, Row, Scope};
 use crate::directive::{Key, inert, server};
-use crate::document::{Document, OURS, Statement};
+use crate::document::{Document, Statement};
 use crate::load::server_line;
 use crate::token;
 use crate::{LogLevel, ServerOptions};
@@ -157,12 +157,11 @@ fn write_lines(document: &mut Document<'_>, row: &Row, lines: &[Vec<String>]) {
     };
     for line in lines {
         let line = join(key, line, quote);
-        let line = if row.name == "known-fork" {
-            format!("{OURS}{line}")
+        if sentinel::OURS.contains(&row.name) {
+            document.emit_ours(key, line);
         } else {
-            line
-        };
-        document.emit(key, line);
+            document.emit(key, line);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::addr::Host;
+use crate::fencing::MinReplicas;
 use crate::ids::{CallId, JobId, LinkId, PersistSeq, RequestId, RescueId};
 use crate::provide::command::Command;
 use crate::report::{Hello, Info, Opinion};
@@ -139,6 +140,8 @@ pub enum Answer {
     Info(Box<Info>),
     /// A reply to IS-MASTER-DOWN-BY-ADDR.
     Opinion(Opinion),
+    /// A reply to CONFIG GET min-replicas-*
+    MinReplicas(MinReplicas),
     /// A good reply to anything else (PUBLISH, the transaction, SCRIPT KILL).
     Done,
     /// A reply of a shape that this call cannot have (a bulk `PONG`, say).

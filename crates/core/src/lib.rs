@@ -4,6 +4,7 @@
 pub mod addr;
 pub(crate) mod ctx;
 pub(crate) mod failover;
+pub mod fencing;
 pub mod glob;
 pub mod ids;
 pub mod input;

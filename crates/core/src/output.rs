@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::addr::{Addr, Host};
+use crate::fencing::MinReplicas;
 use crate::ids::{CallId, Epoch, JobId, LinkId, PersistSeq, RequestId, RescueId, RunId};
 use crate::model::durable::Durable;
 use crate::notify::event::{Event, Level, Threshold};
@@ -155,6 +156,10 @@ pub enum Call {
     },
     /// `CLIENT UNPAUSE`
     Unpause,
+    /// `CONFIG GET min-replicas-*`
+    ReadMinReplicas,
+    /// `CONFIG SET` of both values and `CONFIG REWRITE`, in one transaction; answered when EXEC is.
+    SetMinReplicas(MinReplicas),
 }
 
 /// Whom a server is told to follow.

@@ -26,6 +26,8 @@ pub struct Info {
     pub role: Option<Role>,
     /// The `slaveN:` lines, at most [`crate::limits::REPLICAS_PER_MASTER`]; empty on a replica.
     pub replicas: Vec<Addr>,
+    /// `lag=` of those that are `state=online`: how long ago the master heard of each.
+    pub lags: Vec<Span>,
     /// `master_host:` and `master_port:`, read only after `role:slave`.
     pub master: Option<Addr>,
     /// `master_link_status:up`
@@ -50,6 +52,7 @@ impl Default for Info {
             run_id: None,
             role: None,
             replicas: Vec::new(),
+            lags: Vec::new(),
             master: None,
             master_link_up: false,
             master_link_down_for: Span::ZERO,

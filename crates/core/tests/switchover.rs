@@ -17,9 +17,7 @@ use bartizan_core::provide::command::{Command, Wish};
 use bartizan_core::provide::query::Query;
 use bartizan_core::report::History;
 use bartizan_core::time::Span;
-use bench::{
-    Bench, Disk, MASTER, P1, P2, R1, R2, Reach, addr, events, field, name, text,
-};
+use bench::{Bench, Disk, MASTER, P1, P2, R1, R2, Reach, addr, events, field, name, text};
 
 const PAUSED: &str = "+writes-paused master mymaster 127.0.0.1 6379";
 const RELEASED: &str = "-writes-paused master mymaster 127.0.0.1 6379";

@@ -64,6 +64,7 @@ params! {
     sync_high_us 9000 200 "Longest ordinary time a sync takes.",
     drift_ppm 0 0 "How far the rates of clocks are off, at most.",
     min_replicas 0 0 "`min-replicas-to-write` on every server.",
+    fencing_lag 0 0 "`fencing … min-replicas` with this many seconds; 0 for off.",
     full_sync_ms 300 10 "How long the transfer of a full resync takes.",
     warmup_ms 15000 5000 "Before the first fault.",
     faults_ms 120000 1000 "How long there are faults.",

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use bartizan_core::addr::{Addr, Host as HostName};
+use bartizan_core::fencing::Fencing;
 use bartizan_core::ids::{Epoch, Quorum, RunId};
 use bartizan_core::model::configuration::Configuration;
 use bartizan_core::model::durable::{Durable, MasterState};
@@ -53,7 +54,8 @@ impl World {
                 _ => Standing::Master,
             };
             let mut server = Server::new(hosts + s, s / per_group, addr.clone(), run_id, standing);
-            server.min_replicas = count(self.plan.params.min_replicas);
+            server.min_replicas.to_write =
+                u32::try_from(self.plan.params.min_replicas).unwrap_or(u32::MAX);
             self.servers.push(server);
         }
         for c in 0..count(self.plan.params.clients) {
@@ -94,12 +96,17 @@ impl World {
         let mut options = MasterOptions::new(quorum.unwrap_or(ONE), &periods);
         options.down_after = Span::ms(params.down_after_ms);
         options.crash_detection = Span::ms(params.crash_detection_ms);
+        options.fencing = match u32::try_from(params.fencing_lag) {
+            Ok(lag) if lag > 0 => Fencing::MinReplicas { lag },
+            _ => Fencing::Off,
+        };
         options.failover_timeout = Span::ms(params.failover_timeout_ms);
         options.parallel_syncs = u32::try_from(params.parallel_syncs).unwrap_or(1);
         let (hosts, per_group) = (count(params.sentinels), count(params.replicas + 1));
         let state = |g: usize| {
             Some(MasterState {
                 forks: Vec::new(),
+                own_values: Vec::new(),
                 name: self.groups.name(g)?.clone(),
                 configuration: Configuration {
                     epoch: Epoch::ZERO,

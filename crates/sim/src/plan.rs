@@ -123,6 +123,7 @@ fn draw_params(mut dice: Dice) -> Params {
         faults_ms: dice.range(30_000, 240_000),
         bytes: dice.pick(&[0, 0, 0, 1], 0),
         crash_detection_ms: dice.pick(&[0, 0, 200, 1000], 0),
+        fencing_lag: dice.pick(&[0, 0, 0, 1, 5], 0),
         ..Params::default()
     }
 }

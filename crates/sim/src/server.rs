@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bartizan_core::addr::Addr;
+use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::RunId;
 use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
@@ -112,7 +113,7 @@ impl Word {
             Call::ScriptKill => Self::ScriptKill,
             Call::Ask { .. } => Self::Sentinel,
             Call::Pause { .. } | Call::Unpause => Self::Client,
-            Call::Reconfigure(_) => Self::Other,
+            Call::Reconfigure(_) | Call::ReadMinReplicas | Call::SetMinReplicas(_) => Self::Other,
         }
     }
 }
@@ -172,8 +173,8 @@ pub struct Server {
     pub priority: u32,
     /// `replica-announced`
     pub announced: bool,
-    /// `min-replicas-to-write`
-    pub min_replicas: usize,
+    /// `min-replicas-to-write` and `min-replicas-max-lag`
+    pub min_replicas: MinReplicas,
     /// What is wrong with it.
     pub trouble: Trouble,
     /// Its own timer's count, for what happens every tenth second.
@@ -210,7 +211,10 @@ impl Server {
             subscribers: Vec::new(),
             priority: 100,
             announced: true,
-            min_replicas: 0,
+            min_replicas: MinReplicas {
+                to_write: 0,
+                max_lag: 10,
+            },
             trouble: Trouble::default(),
             ticks: 0,
             pause: Pause::default(),
@@ -290,10 +294,13 @@ impl Server {
             .iter()
             .filter_map(|a| address_of(a.node))
             .collect();
+        let lags = self.attached.iter().map(|a| Span::secs(self.lag(now, a)));
+        info.lags = lags.collect();
         if self.trouble.info_cut {
             (info.role, info.priority, info.offset) = (None, None, None);
             info.history = None;
             info.replicas.clear();
+            info.lags.clear();
         }
         info
     }
@@ -348,12 +355,18 @@ impl Server {
         }
     }
 
-    /// How many replicas have been heard of within the ten seconds of `min-replicas-max-lag`.
-    pub fn good_replicas(&self, now: At) -> usize {
-        const MAX_LAG_US: u64 = 10_000_000;
-        self.attached
+    /// Whether as many replicas have been heard of lately as it asks for.
+    pub fn has_enough_replicas(&self, now: At) -> bool {
+        let MinReplicas { to_write, max_lag } = self.min_replicas;
+        let good = self
+            .attached
             .iter()
-            .filter(|a| now.since(a.heard) <= MAX_LAG_US)
-            .count()
+            .filter(|a| self.lag(now, a) <= u64::from(max_lag));
+        !self.min_replicas.is_on() || good.count() as u64 >= u64::from(to_write)
+    }
+
+    /// How long ago it heard of a replica, in seconds, as Redis counts them.
+    fn lag(&self, now: At, replica: &Attached) -> u64 {
+        now.since(replica.heard) / 1_000_000
     }
 }

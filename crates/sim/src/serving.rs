@@ -75,6 +75,7 @@ impl World {
                     let mut info = server.info(now, |node| self.addresses.get(node).cloned());
                     if info.role == Some(Role::Replica) {
                         info.replicas.clear();
+                        info.lags.clear();
                     }
                     Answer::Info(Box::new(info))
                 }
@@ -96,6 +97,11 @@ impl World {
                 }
                 Call::Unpause => {
                     self.unpause_writes(s);
+                    Answer::Done
+                }
+                Call::ReadMinReplicas => Answer::MinReplicas(server.min_replicas),
+                Call::SetMinReplicas(to) => {
+                    server.min_replicas = to;
                     Answer::Done
                 }
                 Call::Ask { .. } => Answer::Unexpected,
@@ -152,7 +158,7 @@ impl World {
             && now >= trouble.loading_until
             && now >= trouble.busy_until
             && !(trouble.misconf || trouble.noauth || trouble.noperm)
-            && server.good_replicas(now) >= server.min_replicas;
+            && server.has_enough_replicas(now);
         let msg = if able { Msg::Wrote(n) } else { Msg::Refused(n) };
         if able {
             self.stream(s, StreamItem::Write(n));

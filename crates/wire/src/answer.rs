@@ -4,6 +4,7 @@ use core::fmt;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::{CallId, Epoch, RunId};
 use bartizan_core::input::{Answer, Talk};
 use bartizan_core::limits::LARGEST_EPOCH;
@@ -257,6 +258,7 @@ fn answer(kind: AnswerKind, frame: Frame) -> Answer {
             Answer::Info(Box::new(info::parse(&text)))
         }
         (AnswerKind::Opinion, Frame::Array(items)) => opinion(&items),
+        (AnswerKind::MinReplicas, Frame::Array(items)) => min_replicas(&items),
         (AnswerKind::Transaction, Frame::Array(items)) => match items.into_iter().next() {
             // Of its parts only SLAVEOF matters: CONFIG REWRITE fails on a server that has no
             // file, which is no reason to think that the server was not reconfigured.
@@ -302,6 +304,25 @@ fn opinion(items: &[Frame]) -> Answer {
         down: *down != 0,
         vote,
     })
+}
+
+/// `min-replicas-to-write` and `min-replicas-max-lag` among names and values in turn.
+fn min_replicas(items: &[Frame]) -> Answer {
+    let value = |wanted: &[u8]| {
+        items.chunks(2).find_map(|pair| match pair {
+            [Frame::Bulk(name), Frame::Bulk(value)] if name == wanted => {
+                std::str::from_utf8(value).ok()?.parse().ok()
+            }
+            _ => None,
+        })
+    };
+    match (
+        value(b"min-replicas-to-write"),
+        value(b"min-replicas-max-lag"),
+    ) {
+        (Some(to_write), Some(max_lag)) => Answer::MinReplicas(MinReplicas { to_write, max_lag }),
+        _ => Answer::Unexpected,
+    }
 }
 
 /// `Some(None)` for `*`, nobody; `None` for what is no id.

@@ -1,6 +1,7 @@
 //! What we send on links that we opened: greetings and calls, with `rename-command` applied.
 
 use bartizan_core::addr::Addr;
+use bartizan_core::fencing::MinReplicas;
 use bartizan_core::output::{Call, Greeting, LinkKind, ReplicaOf};
 use bartizan_core::provide::options::Renames;
 
@@ -29,6 +30,8 @@ pub(crate) enum AnswerKind {
     Transaction,
     /// The number of receivers.
     Published,
+    /// Names and values in turn.
+    MinReplicas,
     /// `+OK`
     Ok,
 }
@@ -51,6 +54,9 @@ pub const SENT_TO_SERVERS: &[&str] = &[
     "script|kill",
     "client|pause",
     "client|unpause",
+    // For `sentinel fencing` alone.
+    "config|get",
+    "config|set",
     // By a rescue, on a connection of its own.
     "psync",
     "replconf",
@@ -101,22 +107,10 @@ pub fn encode_call(call: &Call, renames: &Renames, out: &mut Vec<u8>) -> Expecte
             AnswerKind::Opinion
         }
         Call::Reconfigure(target) => {
-            send(&["MULTI"]);
-            match target {
-                ReplicaOf::NoOne => send(&["SLAVEOF", "NO", "ONE"]),
-                ReplicaOf::Master(addr) => {
-                    let (host, port) = host_and_port(addr);
-                    send(&["SLAVEOF", &host, &port]);
-                }
-            }
-            send(&["CONFIG", "REWRITE"]);
-            send(&["CLIENT", "KILL", "TYPE", "normal"]);
-            send(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-            send(&["EXEC"]);
-            return Expected {
-                skip: 5,
-                kind: AnswerKind::Transaction,
-            };
+            let to = slaveof(target);
+            let kill = |kind| ["CLIENT", "KILL", "TYPE", kind].map(str::to_owned).to_vec();
+            let steps = [to, rewrite(), kill("normal"), kill("pubsub")];
+            return transaction(&steps, renames, out);
         }
         Call::Pause { span } => {
             let ms = span.as_ms().to_string();
@@ -126,6 +120,24 @@ pub fn encode_call(call: &Call, renames: &Renames, out: &mut Vec<u8>) -> Expecte
         Call::Unpause => {
             send(&["CLIENT", "UNPAUSE"]);
             AnswerKind::Ok
+        }
+        Call::ReadMinReplicas => {
+            send(&["CONFIG", "GET", "min-replicas-*"]);
+            AnswerKind::MinReplicas
+        }
+        Call::SetMinReplicas(MinReplicas { to_write, max_lag }) => {
+            // Servers before 7.0 take one option at a time.
+            let set = |option: &str, value: &u32| {
+                vec![
+                    "CONFIG".to_owned(),
+                    "SET".to_owned(),
+                    option.to_owned(),
+                    value.to_string(),
+                ]
+            };
+            let lag = set("min-replicas-max-lag", max_lag);
+            let steps = [lag, set("min-replicas-to-write", to_write), rewrite()];
+            return transaction(&steps, renames, out);
         }
         Call::ScriptKill => {
             send(&["SCRIPT", "KILL"]);
@@ -160,6 +172,36 @@ pub fn encode_greeting(greeting: &Greeting, kind: LinkKind, out: &mut Vec<u8>) -
         send(&["SUBSCRIBE", hello::CHANNEL], renames, out);
     }
     ignored
+}
+
+fn slaveof(target: &ReplicaOf) -> Vec<String> {
+    let (host, port) = match target {
+        ReplicaOf::NoOne => ("NO".to_owned(), "ONE".to_owned()),
+        ReplicaOf::Master(addr) => host_and_port(addr),
+    };
+    vec!["SLAVEOF".to_owned(), host, port]
+}
+
+fn rewrite() -> Vec<String> {
+    vec!["CONFIG".to_owned(), "REWRITE".to_owned()]
+}
+
+/// Appends commands between MULTI and EXEC, whose reply is the one that counts.
+fn transaction<const N: usize>(
+    steps: &[Vec<String>; N],
+    renames: &Renames,
+    out: &mut Vec<u8>,
+) -> Expected {
+    send(&["MULTI"], renames, out);
+    for step in steps {
+        let words: Vec<&str> = step.iter().map(String::as_str).collect();
+        send(&words, renames, out);
+    }
+    send(&["EXEC"], renames, out);
+    Expected {
+        skip: u8::try_from(N + 1).unwrap_or(u8::MAX),
+        kind: AnswerKind::Transaction,
+    }
 }
 
 /// Appends one command, its first word renamed.

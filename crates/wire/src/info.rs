@@ -76,6 +76,7 @@ impl Reader {
             "repl_backlog_first_byte_offset" => self.history.kept_from = value.parse().ok(),
             _ if is_replica_line(key) && info.replicas.len() < REPLICAS_PER_MASTER => {
                 info.replicas.extend(replica_addr(value));
+                info.lags.extend(lag(value));
             }
             _ => {}
         }
@@ -86,6 +87,7 @@ impl Reader {
         if info.role == Some(Role::Replica) {
             // A replica lists the replicas of its own here, which are not the master's.
             info.replicas.clear();
+            info.lags.clear();
         }
         info.master = self
             .master_host
@@ -136,6 +138,14 @@ fn replica_addr(value: &str) -> Option<Addr> {
         host: Host::parse(host)?,
         port: port.parse().ok()?,
     })
+}
+
+/// `lag=` of a replica that is online.
+fn lag(value: &str) -> Option<Span> {
+    let field = |name: &str| value.split(',').find_map(|field| field.strip_prefix(name));
+    let online = field("state=") == Some("online");
+    let lag = field("lag=")?.parse().ok().filter(|_| online)?;
+    Some(Span::secs(lag))
 }
 
 #[cfg(test)]
@@ -190,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn a_master_tells_how_long_ago_it_heard_of_those_that_are_online() {
+        let text = b"role:master\r\nslave0:ip=10.0.0.1,port=1,state=online,offset=7,lag=0\r\n\
+            slave1:ip=10.0.0.2,port=1,state=wait_bgsave,offset=0,lag=0\r\n\
+            slave2:ip=10.0.0.3,port=1,state=online,offset=7,lag=12\r\n";
+        assert_eq!(parse(text).lags, [Span::ZERO, Span::secs(12)]);
+        assert_eq!(parse(text).replicas.len(), 3);
+    }
+
+    #[test]
     fn a_replica_tells_whom_it_follows() {
         let text = format!(
             "run_id:{ID}\r\nrole:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n\
@@ -202,6 +221,7 @@ mod tests {
             run_id: RunId::parse(ID.as_bytes()),
             role: Some(Role::Replica),
             replicas: Vec::new(),
+            lags: Vec::new(),
             master: Some(Addr::new(Host::parse("10.0.0.1").unwrap(), 6379)),
             master_link_up: false,
             master_link_down_for: Span::secs(12),

@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use bartizan_core::addr::{Addr, Host};
+use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::{CallId, Epoch};
 use bartizan_core::output::{Call, Greeting, LinkKind, ReplicaOf};
 use bartizan_core::provide::options::Renames;
@@ -74,6 +75,11 @@ fn the_lists_of_what_is_sent_are_complete_and_have_nothing_more() {
             span: Span::ms(100),
         },
         Call::Unpause,
+        Call::ReadMinReplicas,
+        Call::SetMinReplicas(MinReplicas {
+            to_write: 1,
+            max_lag: 1,
+        }),
     ]);
     to_servers.extend(greeting(LinkKind::PubSub));
     // What a rescue says, on a connection of its own.

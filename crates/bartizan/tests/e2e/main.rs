@@ -28,6 +28,7 @@ mod crash;
 mod directives;
 mod discovery;
 mod failover;
+mod fencing;
 mod flood;
 mod held_up;
 mod homecoming;

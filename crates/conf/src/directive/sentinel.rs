@@ -4,6 +4,7 @@ mod parts;
 mod read;
 mod write;
 
+use bartizan_core::fencing::Fencing;
 use bartizan_core::model::durable::{Durable, MasterState};
 use bartizan_core::provide::options::{Periods, Secret};
 use bartizan_core::rescue::RescueMode;
@@ -54,6 +55,18 @@ pub(crate) struct Row {
     pub(crate) load: fn(&mut Draft<'_>, &[&str]) -> Result<(), Fault>,
     pub(crate) scope: Scope,
 }
+
+/// Directives that no other Sentinel has: what is added to the file stands as a comment, so that
+/// a redis-sentinel starts from it too.
+pub(crate) const OURS: &[&str] = &[
+    "rescue-dir",
+    "rescue-max-bytes",
+    "crash-detection",
+    "rescue",
+    "fencing",
+    "known-fork",
+    "known-min-replicas",
+];
 
 /// The row of that name, in any case.
 pub(crate) fn find(name: &str) -> Option<&'static Row> {
@@ -165,6 +178,14 @@ pub(crate) const ROWS: &[Row] = rows! {
         rescue, Scope::Master(|m, _| unless(
             m.options.rescue == RescueMode::default(),
             &[&m.name, &m.options.rescue.as_str()]));
+    "fencing" Rest 2..=3, "NAME off|min-replicas [SECONDS]", "mymaster min-replicas 1",
+        fencing, Scope::Master(|m, _| match m.options.fencing {
+            Fencing::Off => Vec::new(),
+            on => {
+                let name = std::iter::once(m.name.to_string());
+                vec![name.chain(on.words()).collect()]
+            }
+        });
     "config-epoch" Rest 2..=2, "NAME EPOCH", "mymaster 0",
         config_epoch, Scope::Master(|m, _| one(&[&m.name, &m.configuration.epoch]));
     "leader-epoch" Rest 2..=2, "NAME EPOCH", "mymaster 0",
@@ -177,6 +198,9 @@ pub(crate) const ROWS: &[Row] = rows! {
     "known-fork" Rest 3..=3, "NAME REPLICATION-ID OFFSET",
         "mymaster 0123456789abcdef0123456789abcdef01234567 3697",
         known_fork, Scope::Master(write::forks);
+    "known-min-replicas" Rest 5..=5, "NAME IP PORT MIN-REPLICAS-TO-WRITE MIN-REPLICAS-MAX-LAG",
+        "mymaster 127.0.0.1 6379 0 10",
+        known_min_replicas, Scope::Master(write::own_values);
     "rename-command" Rest 3..=3, "NAME COMMAND NEW-NAME", "mymaster CONFIG GUESSME",
         rename_command, Scope::Master(write::renames);
     "current-epoch" Globals 1..=1, "EPOCH", "0",

@@ -4,6 +4,7 @@ pub(crate) mod election;
 pub(crate) mod handover;
 pub(crate) mod heal;
 pub(crate) mod homecoming;
+pub(crate) mod min_replicas;
 pub(crate) mod promote;
 pub(crate) mod prospect;
 pub(crate) mod reconf;

@@ -1,6 +1,7 @@
 //! All that must survive a crash, and nothing else.
 
 use crate::addr::Addr;
+use crate::fencing::MinReplicas;
 use crate::ids::{Epoch, MasterName, RunId};
 use crate::model::configuration::Configuration;
 use crate::provide::options::{GlobalOptions, MasterOptions, Periods};
@@ -38,6 +39,9 @@ pub struct MasterState {
     /// Where histories of writes were left at promotions, oldest first, at most
     /// [`crate::limits::FORKS`]: what a returned master has behind that it has alone.
     pub forks: Vec<Fork>,
+    /// What servers have set as `min-replicas-to-write` and `min-replicas-max-lag` by themselves,
+    /// where fencing sets other values: what they get back. In the order of the addresses.
+    pub own_values: Vec<(Addr, MinReplicas)>,
     /// Known peers.
     pub sentinels: Vec<(RunId, Addr)>,
 }

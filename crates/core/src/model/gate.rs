@@ -39,6 +39,10 @@ pub(crate) enum Promise {
     Start,
 }
 
+/// How far what we know has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version(u64);
+
 /// The door between a change and whoever is told of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate {
@@ -77,6 +81,16 @@ impl Gate {
     /// Something durable changed.
     pub(crate) const fn touch(&mut self) {
         self.version += 1;
+    }
+
+    /// The state as it is now.
+    pub(crate) const fn version(&self) -> Version {
+        Version(self.version)
+    }
+
+    /// Whether that state, or a later one, is on disk.
+    pub(crate) fn has(&self, version: Version) -> bool {
+        Version(self.synced) >= version
     }
 
     /// Holds a promise until everything changed so far is on disk.

@@ -7,6 +7,7 @@ use crate::addr::Addr;
 use crate::ctx::{Ctx, Notice};
 use crate::failover::Failover;
 use crate::failover::handover::{Order, WritePause};
+use crate::failover::min_replicas::{Attendance, Own};
 use crate::failover::prospect::Prospect;
 use crate::ids::{Epoch, MasterName, RunId};
 use crate::model::configuration::Configuration;
@@ -47,6 +48,10 @@ pub(crate) struct Master {
     pub(crate) adopting: Option<Adoption>,
     /// Where the histories of former masters were left.
     pub(crate) forks: Vec<Fork>,
+    /// What servers have set as `min-replicas-to-write` by themselves, where we may set it.
+    pub(crate) own_values: BTreeMap<Addr, Own>,
+    /// Whether the master has the replicas that fencing asks for.
+    pub(crate) attendance: Attendance,
     /// Who to tell about the present configuration before clients are told.
     pub(crate) former: Option<Addr>,
     /// When a configuration was last heard that was not believed.
@@ -106,6 +111,12 @@ impl Master {
             write_pause: None,
             adopting: None,
             forks: state.forks.clone(),
+            own_values: state
+                .own_values
+                .iter()
+                .map(|(addr, values)| (addr.clone(), Own::remembered(*values)))
+                .collect(),
+            attendance: Attendance::default(),
             former: None,
             doubted_at: None,
         };
@@ -222,6 +233,11 @@ impl Master {
                 .filter_map(|id| cx.peers.get(id).map(|peer| (*id, peer.link.addr().clone())))
                 .collect(),
             forks: self.forks.clone(),
+            own_values: self
+                .own_values
+                .iter()
+                .map(|(addr, own)| (addr.clone(), own.values))
+                .collect(),
             configuration,
         }
     }

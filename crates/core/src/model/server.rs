@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::addr::Addr;
 use crate::failover::homecoming::Homecoming;
+use crate::failover::min_replicas::Watch;
 use crate::ids::{MasterName, RunId};
 use crate::monitor::link::{Link, Owner, Pace, Subscription};
 use crate::report::{History, Role};
@@ -41,6 +42,8 @@ pub(crate) struct Server {
     pub(crate) stale_master: bool,
     /// How far its return as a former master has come.
     pub(crate) homecoming: Homecoming,
+    /// Whether its `min-replicas-to-write` is right.
+    pub(crate) min_replicas: Watch,
     /// When it was last told whom to follow.
     pub(crate) directed_at: Option<Mono>,
 }
@@ -106,6 +109,7 @@ impl Server {
             rebooted: None,
             stale_master: false,
             homecoming: Homecoming::default(),
+            min_replicas: Watch::default(),
             directed_at: None,
         }
     }

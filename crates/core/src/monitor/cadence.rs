@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::addr::{Addr, Host};
 use crate::ctx::Ctx;
 use crate::failover::Failover;
+use crate::fencing::Fencing;
 use crate::model::master::Master;
 use crate::model::peer::PeerLink;
 use crate::model::server::Server;
@@ -222,7 +223,8 @@ impl Master {
             return cx.now;
         };
         let astray = if self.is_master(addr) {
-            server.role == Role::Replica
+            // Whether its replicas keep up has to be known in time.
+            server.role == Role::Replica || self.options.fencing != Fencing::Off
         } else {
             soon || !server.replication.link_up || server.role == Role::Master
         };

@@ -32,6 +32,7 @@ impl Master {
         if cx.tilt.is_none() {
             self.on_offset_seen(addr, info);
             self.on_role_seen(cx, addr, info);
+            self.look_after_min_replicas(cx, addr, info);
         }
     }
 

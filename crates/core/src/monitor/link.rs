@@ -50,6 +50,8 @@ pub(crate) enum Pending {
     Pause,
     Fence,
     Unpause,
+    ReadMinReplicas,
+    SetMinReplicas,
 }
 
 /// What a link needs to know each time it is looked after.

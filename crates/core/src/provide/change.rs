@@ -140,6 +140,7 @@ fn monitor(
     }
     let state = MasterState {
         forks: Vec::new(),
+        own_values: Vec::new(),
         name: name.clone(),
         configuration: Configuration {
             epoch: Epoch::ZERO,

@@ -4,6 +4,7 @@ use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::failover::Failover;
 use crate::failover::reconf::Progress;
+use crate::fencing::Fencing;
 use crate::glob;
 use crate::ids::RunId;
 use crate::model::master::Master;
@@ -125,6 +126,9 @@ impl View<'_> {
         // What redis-sentinel does not have is shown only where it is used.
         if options.crash_detection > Span::ZERO {
             fields.put("crash-detection", options.crash_detection.as_ms());
+        }
+        if options.fencing != Fencing::Off {
+            fields.put("fencing", options.fencing.words().join(" "));
         }
         Reply::Map(fields.0)
     }

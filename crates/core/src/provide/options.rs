@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::addr::Host;
+use crate::fencing::Fencing;
 use crate::ids::Quorum;
 use crate::notify::event::Threshold;
 use crate::rescue::RescueMode;
@@ -97,6 +98,8 @@ pub struct MasterOptions {
     pub crash_detection: Span,
     /// What becomes of the writes that a returned master would lose.
     pub rescue: RescueMode,
+    /// Whether the master is kept from taking writes that no replica gets.
+    pub fencing: Fencing,
     /// The servers' renamed commands.
     pub renames: Arc<Renames>,
 }
@@ -116,6 +119,7 @@ impl MasterOptions {
             master_reboot_down_after: Span::ZERO,
             crash_detection: Span::ZERO,
             rescue: RescueMode::default(),
+            fencing: Fencing::Off,
             renames: Arc::default(),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::addr::Host;
 use crate::ctx::Ctx;
+use crate::fencing::Fencing;
 use crate::ids::Quorum;
 use crate::model::master::{About, Master};
 use crate::notify::event::{EventKind, Threshold};
@@ -101,11 +102,10 @@ fn set_one(
             options.auth_user = (!value.is_empty()).then(|| value.clone());
             master.reconnect(cx);
         }
-        "crash-detection" => {
-            let patience = value.parse::<u32>().map_err(|_| invalid())?;
-            options.crash_detection = Span::ms(u64::from(patience));
+        "crash-detection" | "rescue" | "fencing" => {
+            used = set_ours(master, &name, values).ok_or_else(invalid)?;
+            shown = values.get(..used).unwrap_or_default().join(" ");
         }
-        "rescue" => options.rescue = RescueMode::parse(value).ok_or_else(invalid)?,
         "master-reboot-down-after-period" | "primary-reboot-down-after-period" => {
             let period = value.parse::<u32>().map_err(|_| invalid())?;
             options.master_reboot_down_after = Span::ms(u64::from(period));
@@ -128,6 +128,26 @@ fn set_one(
         &format!("{option} {shown}"),
     );
     Ok(used)
+}
+
+/// The options that redis-sentinel does not have; returns how many values were taken.
+fn set_ours(master: &mut Master, name: &str, values: &Words) -> Option<usize> {
+    let value = values.first()?;
+    match name {
+        "fencing" => {
+            let off = value.eq_ignore_ascii_case("off");
+            let lag = values.get(1).filter(|_| !off).map(AsRef::as_ref);
+            let fencing = Fencing::parse(value, lag)?;
+            master.set_fencing(fencing);
+            return Some(fencing.words().len());
+        }
+        "rescue" => master.options.rescue = RescueMode::parse(value)?,
+        _ => {
+            let patience = value.parse::<u32>().ok()?;
+            master.options.crash_detection = Span::ms(u64::from(patience));
+        }
+    }
+    Some(1)
 }
 
 fn script(

@@ -23,6 +23,7 @@ impl Sentinel {
                     server.info_asked_at = None;
                     server.hello_owed = now;
                     server.homecoming.on_link_up();
+                    server.min_replicas.on_link_up();
                 }
                 self.step_master(&name);
             }
@@ -163,6 +164,16 @@ impl Sentinel {
                             server.homecoming.on_fence_answer(&answer);
                         }
                     }
+                    (Pending::ReadMinReplicas, answer) => {
+                        if let Some(master) = self.masters.get_mut(&name) {
+                            master.on_min_replicas(&mut self.cx, &addr, &answer);
+                        }
+                    }
+                    (Pending::SetMinReplicas, answer) => {
+                        if let Some(master) = self.masters.get_mut(&name) {
+                            master.on_min_replicas_set(&mut self.cx, &addr, &answer);
+                        }
+                    }
                     (Pending::Pause, answer) => {
                         if let Some(master) = self.masters.get_mut(&name) {
                             master.on_pause_answer(&mut self.cx, &answer);
@@ -218,6 +229,7 @@ impl Sentinel {
             | Answer::Unexpected
             | Answer::Info(_)
             | Answer::Opinion(_)
+            | Answer::MinReplicas(_)
             | Answer::Done => server.link.ping.on_invalid(now),
         }
     }
@@ -274,7 +286,9 @@ impl Sentinel {
             | Pending::ScriptKill
             | Pending::Pause
             | Pending::Fence
-            | Pending::Unpause => {}
+            | Pending::Unpause
+            | Pending::ReadMinReplicas
+            | Pending::SetMinReplicas => {}
         }
     }
 

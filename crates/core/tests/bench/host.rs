@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bartizan_core::addr::Addr;
+use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::{Epoch, RunId};
 use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
@@ -54,6 +55,10 @@ pub(crate) struct Host {
     pub(crate) pause: Answer,
     /// Bytes of writes that come in just before the pause.
     pub(crate) last_writes: u64,
+    /// Its `min-replicas-to-write` and `min-replicas-max-lag`.
+    pub(crate) min_replicas: MinReplicas,
+    /// Its answer to CONFIG, where it gives none.
+    pub(crate) refuses_config: Option<Answer>,
 }
 
 impl Host {
@@ -74,6 +79,11 @@ impl Host {
             vote: Vote::Grants,
             pause: Answer::Done,
             last_writes: 0,
+            min_replicas: MinReplicas {
+                to_write: 0,
+                max_lag: 10,
+            },
+            refuses_config: None,
         }
     }
 
@@ -148,6 +158,14 @@ impl Host {
                 self.pause.clone()
             }
             Call::Unpause => Answer::Done,
+            Call::ReadMinReplicas => self
+                .refuses_config
+                .clone()
+                .unwrap_or(Answer::MinReplicas(self.min_replicas)),
+            Call::SetMinReplicas(to) => {
+                self.min_replicas = *to;
+                Answer::Done
+            }
         }
     }
 

@@ -55,6 +55,7 @@ pub(crate) fn master_state(replicas: &[u16], peers: usize, quorum: u32) -> Maste
         },
         options,
         forks: Vec::new(),
+        own_values: Vec::new(),
         voted_epoch: Epoch::ZERO,
         replicas: replicas.iter().map(|port| addr(*port)).collect(),
         sentinels: (1..=peers).map(|n| (id(n), addr(peer_port(n)))).collect(),

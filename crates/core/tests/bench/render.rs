@@ -55,6 +55,8 @@ fn call(call: &Call) -> String {
         Call::Ask { addr, epoch, .. } => format!("ASK {addr} e{epoch}"),
         Call::Pause { span } => format!("CLIENT PAUSE {} WRITE", span.as_ms()),
         Call::Unpause => "CLIENT UNPAUSE".to_owned(),
+        Call::ReadMinReplicas => "CONFIG GET min-replicas-*".to_owned(),
+        Call::SetMinReplicas(to) => format!("CONFIG SET {to}"),
         Call::Reconfigure(ReplicaOf::NoOne) => "SLAVEOF NO ONE".to_owned(),
         Call::Reconfigure(ReplicaOf::Master(addr)) => {
             format!("SLAVEOF {} {}", addr.host, addr.port)

@@ -142,7 +142,9 @@ impl Checks {
             | Call::Reconfigure(_)
             | Call::ScriptKill
             | Call::Pause { .. }
-            | Call::Unpause => {}
+            | Call::Unpause
+            | Call::ReadMinReplicas
+            | Call::SetMinReplicas(_) => {}
         }
     }
 

@@ -258,7 +258,9 @@ impl Check for Authority {
                 | Call::Publish(_)
                 | Call::ScriptKill
                 | Call::Pause { .. }
-                | Call::Unpause => {}
+                | Call::Unpause
+                | Call::ReadMinReplicas
+                | Call::SetMinReplicas(_) => {}
             },
             Seen::Output(Output::Event(event), _) => {
                 if let Some(group) = Self::group_of_event(groups, event.master.as_ref()) {

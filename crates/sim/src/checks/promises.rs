@@ -98,8 +98,13 @@ impl Check for Promises {
                 Call::Publish(hello) => return hello_is_safe(scene, hello),
                 Call::Ask { epoch, .. } => return epoch_is_safe(scene, *epoch, "a question"),
                 Call::Reconfigure(to) => return repoint_is_safe(groups, scene, to, *target),
-                Call::Ping | Call::Info | Call::ScriptKill | Call::Pause { .. } | Call::Unpause => {
-                }
+                Call::Ping
+                | Call::Info
+                | Call::ScriptKill
+                | Call::Pause { .. }
+                | Call::Unpause
+                | Call::ReadMinReplicas
+                | Call::SetMinReplicas(_) => {}
             },
             _ => {}
         }

@@ -174,11 +174,8 @@ impl World {
                 }
                 None => error("ERR Invalid master port"),
             },
-            // Every other server was started without a file.
-            ["CONFIG", "REWRITE"] if s % 2 == 1 => {
-                error("ERR The server is running without a config file")
-            }
-            ["CONFIG", "REWRITE"] | ["CLIENT", "SETNAME", _] => status("OK"),
+            ["CONFIG", words @ ..] => self.server_config(s, words),
+            ["CLIENT", "SETNAME", _] => status("OK"),
             // What it does happens with SLAVEOF, since nothing comes between them.
             ["CLIENT", "KILL", "TYPE", "normal" | "pubsub"] => Frame::Integer(1),
             ["SCRIPT", "KILL"] => {
@@ -205,6 +202,41 @@ impl World {
         }
         let pair = (Frame::bulk("server"), Frame::bulk("redis"));
         Frame::Map(vec![pair, (Frame::bulk("proto"), Frame::Integer(3))])
+    }
+
+    fn server_config(&mut self, s: usize, words: &[&str]) -> Frame {
+        let Some(server) = self.servers.get_mut(s) else {
+            return error("ERR");
+        };
+        let now = &mut server.min_replicas;
+        match words {
+            ["GET", "min-replicas-*"] => {
+                let lines = [
+                    ("min-replicas-to-write", now.to_write),
+                    ("min-replicas-max-lag", now.max_lag),
+                ];
+                let word = |(name, value): (&str, u32)| {
+                    [Frame::bulk(name), Frame::bulk(&value.to_string())]
+                };
+                Frame::Array(lines.into_iter().flat_map(word).collect())
+            }
+            ["SET", option, value] => {
+                match (*option, value.parse()) {
+                    ("min-replicas-to-write", Ok(n)) => now.to_write = n,
+                    ("min-replicas-max-lag", Ok(n)) => now.max_lag = n,
+                    _ => return error("ERR Unknown option or number of arguments for CONFIG SET"),
+                }
+                status("OK")
+            }
+            // Every other server was started without a file.
+            ["REWRITE"] if s % 2 == 1 => error("ERR The server is running without a config file"),
+            ["REWRITE"] => status("OK"),
+            _ => {
+                self.checks
+                    .fail("wire", format!("r{s} is asked for CONFIG {words:?}"));
+                error("ERR unknown command")
+            }
+        }
     }
 }
 
@@ -269,7 +301,8 @@ fn info_text(info: &Info) -> String {
     }
     for (n, replica) in info.replicas.iter().enumerate() {
         let Addr { host, port } = replica;
-        let value = format!("ip={host},port={port},state=online,offset=1,lag=0");
+        let lag = info.lags.get(n).map_or(0, |lag| lag.as_ms() / 1000);
+        let value = format!("ip={host},port={port},state=online,offset=1,lag={lag}");
         line(&format!("slave{n}"), &value);
     }
     text

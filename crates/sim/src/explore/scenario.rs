@@ -256,6 +256,7 @@ impl Scenario {
             options.failover_timeout = Span::secs(5);
             MasterState {
                 forks: Vec::new(),
+                own_values: Vec::new(),
                 name: name(),
                 configuration: Configuration {
                     epoch: Epoch::new(self.epoch),

@@ -204,7 +204,13 @@ impl Watch {
                     effects.push(Effect::Broken(broken("S5", self.me, &text)));
                 }
             }
-            Call::Ping | Call::Info | Call::ScriptKill | Call::Pause { .. } | Call::Unpause => {}
+            Call::Ping
+            | Call::Info
+            | Call::ScriptKill
+            | Call::Pause { .. }
+            | Call::Unpause
+            | Call::ReadMinReplicas
+            | Call::SetMinReplicas(_) => {}
         }
     }
 

@@ -203,7 +203,10 @@ impl Req {
             Call::Reconfigure(ReplicaOf::Master(addr)) => Self::Follow(Some(server_of(addr)?)),
             Call::ScriptKill => Self::ScriptKill,
             // The servers of these worlds refuse it, as they refuse SCRIPT KILL.
-            Call::Pause { .. } | Call::Unpause => Self::ScriptKill,
+            Call::Pause { .. }
+            | Call::Unpause
+            | Call::ReadMinReplicas
+            | Call::SetMinReplicas(_) => Self::ScriptKill,
         })
     }
 }

@@ -41,7 +41,9 @@ impl World {
                 | Call::Reconfigure(_)
                 | Call::ScriptKill
                 | Call::Pause { .. }
-                | Call::Unpause => {
+                | Call::Unpause
+                | Call::ReadMinReplicas
+                | Call::SetMinReplicas(_) => {
                     let answer = Answer::Error(Arc::from("ERR unknown command"));
                     self.queue_reply(h, conn, call, answered(call, answer));
                 }

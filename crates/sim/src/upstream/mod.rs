@@ -186,6 +186,7 @@ impl Upstream {
         };
         Some(MasterState {
             forks: Vec::new(),
+            own_values: Vec::new(),
             name: name.clone(),
             replicas: master.replicas.keys().map(place).collect(),
             configuration: Configuration {

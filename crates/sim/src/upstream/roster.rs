@@ -25,6 +25,7 @@ impl Upstream {
             sentinels,
             // What redis-sentinel reads as a comment.
             forks: _,
+            own_values: _,
         } = saved;
         self.epoch = self.epoch.max(configuration.epoch);
         self.add_master(now, &name, configuration.addr, options);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bartizan_core::addr::Host;
+use bartizan_core::fencing::{Fencing, MinReplicas};
 use bartizan_core::ids::{Epoch, Quorum, ReplId, RunId};
 use bartizan_core::limits;
 use bartizan_core::model::configuration::Configuration;
@@ -89,6 +90,7 @@ pub(super) fn monitor(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault>
         None => {
             let state = MasterState {
                 forks: Vec::new(),
+                own_values: Vec::new(),
                 name: master_name(name),
                 configuration: Configuration {
                     epoch: Epoch::ZERO,
@@ -176,6 +178,15 @@ pub(super) fn rescue(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> 
     Ok(())
 }
 
+pub(super) fn fencing(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
+    let fencing = Fencing::parse(second(args), args.get(2).copied()).ok_or_else(|| {
+        let message = "argument must be 'off', or 'min-replicas' and a number of seconds";
+        Fault::at(1, message, "")
+    })?;
+    master(draft, args)?.state.options.fencing = fencing;
+    Ok(())
+}
+
 pub(super) fn master_reboot_down_after(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
     let span = optional_time(draft, args)?;
     master(draft, args)?.state.options.master_reboot_down_after = span;
@@ -222,6 +233,23 @@ pub(super) fn known_fork(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fau
     forks.push(Fork { id, offset });
     if forks.len() > limits::FORKS {
         forks.remove(0);
+    }
+    Ok(())
+}
+
+pub(super) fn known_min_replicas(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
+    let &[_, host, port, to_write, max_lag] = args else {
+        return Ok(());
+    };
+    let addr = addr(draft, 1, [host, port])?;
+    let (Ok(to_write), Ok(max_lag)) = (to_write.parse(), max_lag.parse()) else {
+        return Err(Fault::at(3, "a number of replicas and one of seconds", ""));
+    };
+    let values = MinReplicas { to_write, max_lag };
+    let known = &mut master(draft, args)?.state.own_values;
+    known.retain(|(of, _)| *of != addr);
+    if known.len() <= limits::REPLICAS_PER_MASTER {
+        known.push((addr, values));
     }
     Ok(())
 }

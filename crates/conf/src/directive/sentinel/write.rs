@@ -1,6 +1,7 @@
 //! The arguments of `sentinel` lines that say what the state says (spec §2.3).
 
 use bartizan_core::addr::Addr;
+use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::RunId;
 use bartizan_core::model::durable::MasterState;
 use bartizan_core::provide::options::Periods;
@@ -35,6 +36,19 @@ pub(super) fn forks(master: &MasterState, _: &Periods) -> Lines {
         vec![name, id, fork.offset.to_string()]
     };
     master.forks.iter().map(line).collect()
+}
+
+pub(super) fn own_values(master: &MasterState, _: &Periods) -> Lines {
+    let line = |(addr, values): &(Addr, MinReplicas)| {
+        vec![
+            master.name.to_string(),
+            addr.host.to_string(),
+            addr.port.to_string(),
+            values.to_write.to_string(),
+            values.max_lag.to_string(),
+        ]
+    };
+    master.own_values.iter().map(line).collect()
 }
 
 pub(super) fn replicas(master: &MasterState, _: &Periods) -> Lines {

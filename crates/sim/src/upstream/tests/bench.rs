@@ -46,6 +46,7 @@ pub(super) fn known(quorum: u32, peers: &[char]) -> Durable {
     options.failover_timeout = Span::ms(FAILOVER_TIMEOUT);
     let master = MasterState {
         forks: Vec::new(),
+        own_values: Vec::new(),
         name: mymaster(),
         configuration: Configuration {
             epoch: Epoch::ZERO,

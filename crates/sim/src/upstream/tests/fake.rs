@@ -52,7 +52,10 @@ impl Fake {
             Call::Info => Answer::Info(Box::new(self.info.clone())),
             Call::Publish(_) | Call::ScriptKill => Answer::Done,
             // Nobody here asks for it: redis-sentinel does not hold writes back.
-            Call::Pause { .. } | Call::Unpause => Answer::Unexpected,
+            Call::Pause { .. }
+            | Call::Unpause
+            | Call::ReadMinReplicas
+            | Call::SetMinReplicas(_) => Answer::Unexpected,
             Call::Ask {
                 epoch, candidate, ..
             } => {
