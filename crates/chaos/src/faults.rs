@@ -62,6 +62,8 @@ faults! {
         |stage| { let sentinel = stage.any_sentinel(); freeze_for(stage, sentinel, 50, 3000) }, false;
     "isolate-master" "the master is cut off together with clients that write to it"
         isolate_master, false;
+    "isolate-fenced-master" "the same, with `fencing`: it stops taking writes by itself"
+        |stage| { fence(stage)?; isolate_master(stage) }, true;
     "isolate-and-kill" "the master is cut off with clients, killed there, and comes back"
         isolate_and_kill, false;
     "isolate-twice" "two masters in a row are cut off with clients, and come back together"
@@ -190,6 +192,28 @@ fn isolate_master(stage: &mut Stage) -> Result<()> {
     stage.isolate(&[old], &[NEIGHBOURS])?;
     await_other_master(stage, old)?;
     stage.pass_some(200, 2000)
+}
+
+/// Turns fencing on at every Sentinel, and waits until the master has it.
+pub(crate) fn fence(stage: &mut Stage) -> Result<()> {
+    for sentinel in (0..fleet::SENTINELS).map(Who::Sentinel) {
+        let words = [
+            "SENTINEL",
+            "SET",
+            fleet::NAME,
+            "fencing",
+            "min-replicas",
+            "1",
+        ];
+        fleet::ask(sentinel, &words).context("a Sentinel takes the option")?;
+    }
+    stage.note("fencing is on");
+    let master = stage.master()?;
+    stage.until("the master asks for a replica that keeps up", |_| {
+        let reply = fleet::ask(master, &["CONFIG", "GET", "min-replicas-to-write"]);
+        let items = reply.as_ref().and_then(|reply| reply.items());
+        Ok(items.and_then(|items| items.last()?.text()) == Some("1"))
+    })
 }
 
 fn isolate_and_kill(stage: &mut Stage) -> Result<()> {

@@ -15,6 +15,7 @@ const HELP: &str = "\
 Usage: cargo xtask chaos [run] [OPTIONS]         faults, each with its accounting
        cargo xtask chaos switchovers [OPTIONS]   what a planned switchover costs a writer
        cargo xtask chaos thaw [OPTIONS]          a master that was frozen, replaced and thawed
+       cargo xtask chaos fencing [OPTIONS]       for how long a fenced master takes writes alone
        cargo xtask chaos kills [OPTIONS]         random kills during switchovers
        cargo xtask chaos selection               what the test command runs
        cargo xtask chaos faults                  lists the faults
@@ -23,7 +24,7 @@ Usage: cargo xtask chaos [run] [OPTIONS]         faults, each with its accountin
   --minutes N       as many runs as begin within this time
   --fault NAME      this fault alone; may be given again
   --seed S          where chance begins (the usual: the time)
-  --count N         rounds of switchovers (100), thaw (30) or kills (200)
+  --count N         rounds of switchovers (100), thaw (30), fencing (20) or kills (200)
   --program PATH    another Sentinel, such as redis-sentinel
   --verbose         the history of every run, not only of a failed one
   --keep            leave the files of a failed run behind";
@@ -65,7 +66,9 @@ pub(crate) fn dispatch(args: &[String]) -> Result<()> {
             };
             return runs::run(&plan, &stop);
         }
-        "switchovers" | "thaw" | "kills" => return figures::run(what, &words.figures()?, &stop),
+        "switchovers" | "thaw" | "fencing" | "kills" => {
+            return figures::run(what, &words.figures()?, &stop);
+        }
         other => bail!("there is no {other:?}; try --help"),
     }
     Ok(())

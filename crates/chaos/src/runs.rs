@@ -130,12 +130,17 @@ fn line(fault: &Fault, outcome: &Outcome) -> String {
     )
 }
 
-/// The faults of the test command: one of every kind, about a minute of them.
+/// The faults of the test command: one of every kind, about a minute and a half of them.
 pub(crate) fn selection() -> Vec<&'static Fault> {
     const NAMES: &[&str] = &[
         "switchover",
         "kill-master",
         "freeze-replica",
+        "freeze-master",
+        "isolate-master",
+        "isolate-fenced-master",
+        "mute-master",
+        "switchover-leader-cut-off",
         "leader-killed-promoted",
         "switchover-leader-killed-paused",
         "switchover-master-killed",

@@ -44,7 +44,7 @@ pub(super) fn run(plan: &Plan, stop: &Stop) -> Result<()> {
         let outcome = stage.close()?;
         let longest = outcome.memories.iter().flat_map(|memory| &memory.waits);
         let longest = longest.map(|wait| wait.took).max().unwrap_or_default();
-        if longest > DOWN_AFTER || !outcome.account.unexplained.is_empty() {
+        if longest > DOWN_AFTER || outcome.account.lost() > 0 {
             println!(
                 "round {round}: a write waited for {} ms",
                 longest.as_millis()

@@ -1,5 +1,6 @@
 //! Figures: what switchovers, thaws and kills cost those who write.
 
+mod fencing;
 mod kills;
 mod switchovers;
 mod thaw;
@@ -30,6 +31,7 @@ pub(crate) fn run(what: &str, plan: &Plan, stop: &Stop) -> Result<()> {
     match what {
         "switchovers" => switchovers::run(plan, stop),
         "thaw" => thaw::run(plan, stop),
+        "fencing" => fencing::run(plan, stop),
         "kills" => kills::run(plan, stop),
         other => bail!("there is no figure {other:?}"),
     }
