@@ -16,6 +16,8 @@ pub(crate) enum Invocation {
     Acl,
     /// Look at the files of rescues: the words behind `rescue`.
     Rescue(Vec<String>),
+    /// Make a server safe to stop: the words behind `drain`.
+    Drain(Vec<String>),
     /// Print the version.
     Version,
     /// Print the help.
@@ -42,6 +44,9 @@ pub(crate) fn parse(args: &[String]) -> Invocation {
         Some("rescue") if is_about_rescues(args) => {
             Invocation::Rescue(args.get(1..).unwrap_or_default().to_vec())
         }
+        Some("drain") if is_about_drains(args) => {
+            Invocation::Drain(args.get(1..).unwrap_or_default().to_vec())
+        }
         Some("--check-config") => Invocation::Check(sources(args.get(1..).unwrap_or_default())),
         _ => Invocation::Run(sources(args)),
     }
@@ -52,6 +57,13 @@ fn is_about_rescues(args: &[String]) -> bool {
     let verbs = ["list", "show", "replay", "help", "-h", "--help"];
     args.get(1)
         .is_none_or(|verb| verbs.contains(&verb.as_str()))
+}
+
+/// Whether `drain` is a command here and not the name of a configuration file: the name of a master
+/// follows, or a call for help.
+fn is_about_drains(args: &[String]) -> bool {
+    args.get(1)
+        .is_none_or(|word| word == "--help" || word == "-h" || !word.starts_with('-'))
 }
 
 /// The version line of `--version`.
@@ -80,6 +92,9 @@ ACL SETUSER peer on >PASSWORD resetchannels &{channel} -@all{}
 # On every Bartizan, for clients that ask for the master and listen to events:
 ACL SETUSER client on >PASSWORD allchannels -@all{}
 
+# On the servers +config|get and +config|set are for `sentinel fencing` alone, and +client|pause,
+# +psync and +replconf for switchovers without loss and for rescues.
+#
 # In a file, write `user` in place of `ACL SETUSER`. Put a password of your own in place of
 # PASSWORD; ACL GENPASS makes one.
 ",
@@ -148,6 +163,8 @@ Usage:
   bartizan acl                            print the ACL users that servers and Bartizans need
   bartizan rescue list|show|replay        look at the writes saved from returned masters, and
                                           play them (bartizan rescue --help)
+  bartizan drain NAME                     move the master away from this host, so that its server
+                                          can be stopped (bartizan drain --help)
   bartizan --version
   bartizan --help
 
@@ -234,6 +251,17 @@ mod tests {
             run(Some("f"), true, &["--port", "1"])
         );
         assert_eq!(read(&["f", "-"]), run(Some("f"), true, &[]));
+    }
+
+    #[test]
+    fn a_file_may_be_called_drain() {
+        let drain = Invocation::Drain(vec!["mymaster".to_owned()]);
+        assert_eq!(read(&["drain", "mymaster"]), drain);
+        assert_eq!(
+            read(&["drain", "--port", "1"]),
+            run(Some("drain"), false, &["--port", "1"])
+        );
+        assert_eq!(read(&["drain", "-"]), run(Some("drain"), true, &[]));
     }
 
     #[test]

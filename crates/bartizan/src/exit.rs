@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Success,
     /// It could not start, or was told twice to stop.
     Failure,
+    /// `bartizan drain` could not make a server safe to stop in time.
+    NotInTime,
     /// `SENTINEL SIMULATE-FAILURE`: this code, 99 (spec §10.9).
     Crash(u8),
 }
@@ -19,6 +21,7 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Failure => 1,
+            Self::NotInTime => 2,
             Self::Crash(code) => code,
         }
     }

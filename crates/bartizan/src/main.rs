@@ -4,6 +4,7 @@
 //! This crate is the only one that knows sockets, files, processes and the clock. Everything that
 //! is decided, is decided in `bartizan-core`; [`driver`] is the one loop between the two.
 
+mod access;
 mod again;
 mod cli;
 mod clock;
@@ -11,6 +12,7 @@ mod config;
 mod daemon;
 mod diagnostic;
 mod disk;
+mod drain;
 mod driver;
 mod exit;
 mod files;
@@ -18,6 +20,7 @@ mod log;
 mod net;
 mod pace;
 mod random;
+mod replace;
 mod rescue;
 mod scripts;
 mod server;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Invocation::Version => say(&format!("{}\n", cli::version())),
         Invocation::Help => say(cli::HELP),
         Invocation::Rescue(words) => rescue::command::run(&words),
+        Invocation::Drain(words) => drain::run(&words),
         Invocation::Acl => say(&cli::acl_users()),
         Invocation::Check(sources) => {
             config::read(&sources)

@@ -26,6 +26,7 @@ use crate::net::link::{Dialling, Links};
 use crate::net::resolve::Resolver;
 use crate::pace::{Pace, SOCKETS_A_TURN};
 use crate::random::random_id;
+use crate::replace;
 use crate::rescue::{self, Rescues};
 use crate::scripts::Scripts;
 use crate::server::acl::{Roster, Users};
@@ -108,7 +109,7 @@ fn recover(given: &Given) -> anyhow::Result<bool> {
     let Some(file) = given.file.as_deref() else {
         return Ok(false);
     };
-    disk::recover(file).map_err(|error| {
+    replace::recover(file).map_err(|error| {
         anyhow::anyhow!(
             "The last rewrite of {} has not ended, and the copy beside it cannot be put back: {}",
             file.display(),
@@ -143,7 +144,7 @@ async fn live(
     };
     // What belongs to a process is touched only by who has the port: a second start on the file of
     // a running one ends above.
-    disk::clean_up(&config.path);
+    replace::clean_up(&config.path);
     let _traces = leave_traces(server, turn, &log);
     let supervised = server.supervised;
     if let Some(tls) = &tls {

@@ -3,7 +3,7 @@
 
 mod carry_out;
 pub(crate) mod command;
-mod conn;
+pub(crate) mod conn;
 mod keys;
 mod range;
 mod save;

@@ -1,11 +1,13 @@
 //! Where rescued writes are kept: files that appear under their name whole and synced, or not at
 //! all.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use crate::replace::{create_new, sync_directory};
 
 /// Written at a time.
 const CHUNK: usize = 256 << 10;
@@ -50,17 +52,11 @@ impl Store {
             }
             match DirBuilder::new().mode(0o700).create(&self.dir) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => sync(self.dir.parent().unwrap_or(&self.dir))?,
+                _ => sync_directory(&self.dir)?,
             }
         }
         clean_up(&self.dir);
-        let random = getrandom::u64().map_err(io::Error::other)?;
-        let path = self.dir.join(format!("{TEMPORARY}{random:016x}"));
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
+        let (file, path) = create_new(&self.dir.join(TEMPORARY), 0o600)?;
         Ok(Draft {
             file,
             path,
@@ -147,7 +143,7 @@ impl Draft {
         let path = self.free_name(name)?;
         fs::rename(&self.path, &path)?;
         self.kept = true;
-        sync(path.parent().unwrap_or(&path))?;
+        sync_directory(&path)?;
         Ok(path)
     }
 
@@ -186,10 +182,6 @@ pub(super) fn safe(name: &str) -> String {
         }
     }
     safe
-}
-
-fn sync(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 /// Removes what killed processes left unfinished. Another process may be at work beside us.

@@ -27,6 +27,7 @@ mod config_file;
 mod crash;
 mod directives;
 mod discovery;
+mod drain;
 mod failover;
 mod fencing;
 mod flood;

@@ -7,10 +7,11 @@ mod units;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use super::sheet::Sheet;
+use crate::access::Access;
 use crate::exit::Exit;
 
 /// Look at, and play, the writes that were saved from masters that came back.
@@ -57,27 +58,8 @@ struct Replay {
     /// The server, as a rule the present master.
     #[arg(long, value_name = "HOST:PORT")]
     to: String,
-    /// The user.
-    #[arg(long)]
-    user: Option<String>,
-    /// The password; better --pass-file, or the environment's REDISCLI_AUTH.
-    #[arg(long, conflicts_with = "pass_file")]
-    pass: Option<String>,
-    /// A file with the password.
-    #[arg(long, value_name = "FILE")]
-    pass_file: Option<PathBuf>,
-    /// Connect over TLS.
-    #[arg(long)]
-    tls: bool,
-    /// Whom to trust.
-    #[arg(long, value_name = "FILE", requires = "tls")]
-    cacert: Option<String>,
-    /// Who we are.
-    #[arg(long, value_name = "FILE", requires = "tls")]
-    cert: Option<String>,
-    /// Its key.
-    #[arg(long, value_name = "FILE", requires = "tls")]
-    key_file: Option<String>,
+    #[command(flatten)]
+    access: Access,
     /// Say what would be done and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -224,18 +206,4 @@ fn show(file: &Path) -> anyhow::Result<String> {
         Some(why) => writeln!(text, "complete    NO: {why}"),
     };
     Ok(text)
-}
-
-/// The password, wherever it stands.
-fn password(replay: &Replay) -> anyhow::Result<Option<String>> {
-    if let Some(file) = &replay.pass_file {
-        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
-    }
-    let of_environment = || std::env::var("REDISCLI_AUTH").ok();
-    let password = replay.pass.clone().or_else(of_environment);
-    if password.is_none() && replay.user.is_some() {
-        bail!("--user needs a password: --pass-file, --pass or REDISCLI_AUTH");
-    }
-    Ok(password)
 }

@@ -2,29 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use bartizan_conf::{TlsOptions, TlsPair};
-use bartizan_core::provide::options::{Credentials, Secret};
+use anyhow::{Context, bail};
 use bartizan_wire::glob;
 use bartizan_wire::resp::{Frame, command};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::Replay;
 use super::conflict::Keys;
 use super::units::{Key, Unit, Units};
-use super::{Replay, password};
+use crate::access;
 use crate::exit::Exit;
 use crate::rescue::conn::{Conn, Patience, Way};
 use crate::rescue::sheet::shown;
-use crate::tls::Tls;
 
 /// Units played in one transaction.
 const BATCH: usize = 200;
@@ -405,52 +401,13 @@ fn progress_file(replay: &Replay) -> PathBuf {
 }
 
 async fn connect(replay: &Replay) -> anyhow::Result<Conn> {
-    let to = &replay.to;
-    let found: Vec<SocketAddr> = tokio::net::lookup_host(to)
-        .await
-        .with_context(|| format!("--to {to} is no HOST:PORT that can be reached"))?
-        .collect();
     let way = Way {
         source: None,
-        tls: tls(replay)?,
+        tls: replay.access.tls()?,
     };
     let patience = Patience {
         silence: SILENCE,
         until: Instant::now() + LONGEST,
     };
-    let mut last = None;
-    for addr in found {
-        match Conn::open(addr, &way, patience).await {
-            Ok(mut conn) => {
-                if let Some(password) = password(replay)? {
-                    let login = Credentials {
-                        user: replay.user.as_deref().map(Arc::from),
-                        password: Secret::new(&password),
-                    };
-                    conn.authenticate(&login).await?;
-                }
-                return Ok(conn);
-            }
-            Err(trouble) => last = Some(trouble),
-        }
-    }
-    Err(last.map_or_else(|| anyhow!("no address"), Into::into))
-        .with_context(|| format!("cannot connect to {to}"))
-}
-
-fn tls(replay: &Replay) -> anyhow::Result<Option<Rc<Tls>>> {
-    if !replay.tls {
-        return Ok(None);
-    }
-    let options = TlsOptions {
-        replication: true,
-        ca_file: replay.cacert.clone(),
-        own: TlsPair {
-            cert_file: replay.cert.clone(),
-            key_file: replay.key_file.clone(),
-            key_pass: None,
-        },
-        ..TlsOptions::default()
-    };
-    Ok(Tls::load(&options)?.0)
+    access::connect(&replay.to, &way, replay.access.login()?.as_ref(), patience).await
 }

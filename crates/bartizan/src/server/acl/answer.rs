@@ -11,6 +11,7 @@ use super::error::shown;
 use super::selector::Selector;
 use super::{Channel, DEFAULT_USER, Denial, Users, Wanted};
 use crate::disk;
+use crate::replace::replace;
 use crate::server::Hall;
 use crate::server::pubsub::Kind;
 use crate::server::seat::Seat;
@@ -156,8 +157,7 @@ async fn save(hall: &Rc<Hall>) -> Frame {
         return error(NO_FILE);
     };
     let text = hall.users.borrow().to_file();
-    let saved =
-        tokio::task::spawn_blocking(move || disk::replace(Path::new(&path), text.as_bytes()));
+    let saved = tokio::task::spawn_blocking(move || replace(Path::new(&path), text.as_bytes()));
     match saved.await {
         Ok(Ok(_)) => Frame::simple("OK"),
         Ok(Err(why)) => {
