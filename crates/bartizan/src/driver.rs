@@ -12,15 +12,15 @@ use bartizan_core::output::Output;
 use bartizan_core::provide::command::Command;
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
-use bartizan_core::sentinel::Sentinel;
+use bartizan_core::time::Mono;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::log::Log;
 use crate::net::link::Links;
 use crate::net::resolve::Resolver;
-use crate::pace::Pace;
 use crate::rescue::Rescues;
 use crate::scripts::Scripts;
 use crate::server::Hall;
@@ -60,8 +60,8 @@ pub(crate) enum Errand {
 
 /// The core and everything that it can reach.
 pub(crate) struct Driver {
-    /// The core.
-    pub(crate) core: Sentinel,
+    /// The core, and its time.
+    pub(crate) desk: Rc<Desk>,
     /// Its log.
     pub(crate) log: Log,
     /// Its links.
@@ -81,8 +81,6 @@ pub(crate) struct Driver {
     pub(crate) after_first_write: Option<String>,
     /// Commands whose reply is still owed.
     pub(crate) owed: Owed,
-    /// Its time.
-    pub(crate) pace: Pace,
 }
 
 /// Where the loop's events come from.
@@ -127,7 +125,8 @@ impl Driver {
             return exit;
         }
         loop {
-            let wait = self.pace.until(self.core.next_deadline());
+            let deadline = self.desk.core().next_deadline();
+            let wait = self.desk.pace().until(deadline);
             tokio::select! {
                 biased;
                 stop = sources.signals.stop() => {
@@ -136,10 +135,10 @@ impl Driver {
                 }
                 _ = sources.inputs.recv_many(&mut inputs, INPUTS_AT_ONCE) => {}
                 () = wait => {}
-                _ = sources.wishes.recv_many(&mut wishes, WISHES_AT_ONCE), if self.is_open() => {}
+                _ = sources.wishes.recv_many(&mut wishes, WISHES_AT_ONCE), if self.desk.is_open() => {}
             }
             // A flood of inputs must not keep clients waiting for ever.
-            while self.is_open()
+            while self.desk.is_open()
                 && wishes.len() < WISHES_AT_ONCE
                 && let Ok(wish) = sources.wishes.try_recv()
             {
@@ -150,12 +149,6 @@ impl Driver {
                 return exit;
             }
         }
-    }
-
-    /// Whether clients are heard: not before the first write has ended, so that nobody is told a
-    /// new id that the file does not have.
-    const fn is_open(&self) -> bool {
-        self.after_first_write.is_none()
     }
 
     /// Tells the core everything that happened, then that time has passed, and does what it asks.
@@ -172,7 +165,7 @@ impl Driver {
                     reply,
                 } => {
                     // Who asked may have left.
-                    let _ = reply.send(self.core.query(self.pace.now(), &query));
+                    let _ = reply.send(self.desk.core().query(self.now(), &query));
                     None
                 }
                 Wish::Errand {
@@ -189,16 +182,17 @@ impl Driver {
             }
         }
         // The clock is asked, not the sleep: a timer may fire early, and inputs may have kept us.
-        let now = self.pace.now();
-        if self
-            .core
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now)
-        {
-            self.core.handle_timeout(now);
+        let now = self.now();
+        let deadline = self.desk.core().next_deadline();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            self.desk.core().handle_timeout(now);
             return self.carry_out();
         }
         None
+    }
+
+    fn now(&self) -> Mono {
+        self.desk.pace().now()
     }
 
     fn tell(&mut self, input: Input) -> Option<Exit> {
@@ -208,14 +202,16 @@ impl Driver {
         let first_write = matches!(input, Input::Persisted { .. } | Input::PersistFailed { .. });
         if first_write && let Some(line) = self.after_first_write.take() {
             self.log.notice(line);
+            self.desk.open();
         }
-        self.core.handle(self.pace.now(), input);
+        self.desk.core().handle(self.now(), input);
         self.carry_out()
     }
 
     /// Does what the core asks, in order, until it asks no more.
     fn carry_out(&mut self) -> Option<Exit> {
-        while let Some(output) = self.core.poll_output() {
+        loop {
+            let output = self.desk.core().poll_output()?;
             match output {
                 Output::Connect {
                     link,
@@ -250,7 +246,6 @@ impl Driver {
                 }
             }
         }
-        None
     }
 
     /// An event is a line in the log and a message on the channel of its name (spec §4).

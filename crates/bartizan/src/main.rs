@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod config;
 mod daemon;
+mod desk;
 mod diagnostic;
 mod disk;
 mod drain;

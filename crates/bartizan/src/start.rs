@@ -18,6 +18,7 @@ use crate::cli::Sources as Given;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::{self, OwnFile};
+use crate::desk::Desk;
 use crate::disk::{self, Disk};
 use crate::driver::{Driver, Owed, Sources, WAITING_INPUTS, WAITING_WISHES, reporter};
 use crate::exit::Exit;
@@ -249,16 +250,18 @@ fn assemble(
         port: announced_port(&server),
         own_password: own_password(&server),
     };
+    let core = Sentinel::new(boot, pace.now());
+    let desk = Rc::new(Desk::new(core, pace, id.is_none()));
     let hall = Hall::new(
         server,
         (users, roster),
         process,
         max_clients,
         log.clone(),
-        wish_sender,
+        (Rc::clone(&desk), wish_sender),
     );
     let driver = Driver {
-        core: Sentinel::new(boot, pace.now()),
+        desk,
         links: Links::new(input_sender.clone(), dialling, log.clone()),
         log,
         disk,
@@ -268,7 +271,6 @@ fn assemble(
         hall: Rc::new(hall),
         after_first_write: id,
         owed: Owed::default(),
-        pace,
     };
     Ok((
         driver,

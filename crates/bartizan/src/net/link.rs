@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -19,7 +20,8 @@ use bartizan_core::input::{Input, LinkError};
 use bartizan_core::output::{Call, Greeting, LinkKind};
 use bartizan_core::provide::options::Renames;
 use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault, Said};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::AbortHandle;
 
@@ -38,6 +40,12 @@ const REMEMBERED_FAILURES: usize = 4096;
 /// A handshake that takes longer has failed.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Connections that are made at a time: a Sentinel of thousands of servers that starts would
+/// otherwise have so much to read at once that nobody else is served.
+const DIALS_AT_ONCE: usize = 64;
+/// For how long one that is not answered keeps others waiting.
+const DIAL_TURN: Duration = Duration::from_millis(20);
+
 /// All open links.
 #[derive(Debug)]
 pub(crate) struct Links {
@@ -51,6 +59,8 @@ struct Surroundings {
     world: mpsc::Sender<Input>,
     dialling: Dialling,
     log: Log,
+    /// Who may connect now.
+    dials: Semaphore,
     failures: RefCell<BTreeMap<SocketAddr, String>>,
     scratch: RefCell<Box<[u8]>>,
 }
@@ -95,6 +105,7 @@ impl Links {
                 world,
                 dialling,
                 log,
+                dials: Semaphore::new(DIALS_AT_ONCE),
                 failures: RefCell::default(),
                 scratch,
             }),
@@ -291,7 +302,7 @@ impl Surroundings {
         {
             socket.bind(SocketAddr::new(source, 0))?;
         }
-        let tcp = socket.connect(to).await?;
+        let tcp = self.connect(socket, to).await?;
         let stream = match &self.dialling.tls {
             Some(tls) => Stream::Tls(tls.connect(tcp, to.ip())?),
             None => Stream::Tcp(tcp),
@@ -305,6 +316,18 @@ impl Surroundings {
             return Err(io::Error::other(why));
         }
         Ok(stream)
+    }
+
+    /// Connects when it is its turn. Who gets no answer at once makes room for the others.
+    async fn connect(&self, socket: TcpSocket, to: SocketAddr) -> io::Result<TcpStream> {
+        // The semaphore is never closed.
+        let turn = self.dials.acquire().await;
+        let mut connecting = pin!(socket.connect(to));
+        if let Ok(connected) = tokio::time::timeout(DIAL_TURN, &mut connecting).await {
+            return connected;
+        }
+        drop(turn);
+        connecting.await
     }
 
     /// Tells why there is no TLS with an address; the same reason once, until it works.

@@ -8,11 +8,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bartizan_core::provide::reply::Reply;
-use bartizan_wire::reply;
 use bartizan_wire::resp::{Argv, Limits, ProtocolError, RequestDecoder};
 
 use super::acl::Reason;
-use super::seat::{Seat, Shape, Slot, Waiting};
+use super::seat::{Seat, Slot, Waiting};
 use super::{Hall, count};
 use crate::net::stream::Stream;
 use crate::tls;
@@ -130,6 +129,9 @@ impl Client {
             let held = self.held.is_some();
             if !self.unread.is_empty() && !blocked && !self.closing && !held {
                 self.handle_unread().await;
+                if self.unread.is_empty() {
+                    continue;
+                }
             } else if replies > 0 && all_written && self.waiting.is_none() {
                 // More to write than one turn takes; the others come first.
             } else {
@@ -192,22 +194,11 @@ impl Client {
         else {
             return;
         };
+        self.seat.settled();
         if matches!(core, Reply::Error(_)) {
             count(&self.hall.tally.errors, 1);
         }
-        match (shape, core) {
-            (Shape::Dropped, _) => {}
-            (Shape::EndOf(mut text), Reply::Bulk(end)) => {
-                if !text.is_empty() {
-                    text.push_str("\r\n");
-                }
-                text.push_str(end);
-                reply::encode(&Reply::bulk(text), protocol, &mut self.out);
-            }
-            (Shape::EndOf(_) | Shape::Whole, core) => {
-                reply::encode(core, protocol, &mut self.out);
-            }
-        }
+        shape.encode(core, protocol, &mut self.out);
     }
 
     /// Writes what the socket takes; whether that was all.

@@ -80,7 +80,7 @@ impl Client {
                     .await;
             }
             Ok(Request::Query(query)) => {
-                self.owe(voice, Errand::Query(query), Shape::Whole).await;
+                self.ask(voice, query, Shape::Whole).await;
             }
             Ok(Request::Answered(frame)) => self.say_frame(voice, &frame),
             Ok(Request::Local(local)) => self.local(voice, &argv, local).await,
@@ -211,7 +211,7 @@ impl Client {
         let wanted = Section::wanted(words);
         let text = info::text(&self.hall, &wanted);
         if wanted.contains(&Section::Sentinel) {
-            self.owe(voice, Errand::Query(Query::InfoSection), Shape::EndOf(text))
+            self.ask(voice, Query::InfoSection, Shape::EndOf(text))
                 .await;
         } else {
             self.say(voice, &Reply::bulk(text));
@@ -367,6 +367,22 @@ impl Client {
         let count = self.seat.subscribed();
         reply::subscription(what, name, count, self.seat.protocol.get(), &mut out);
         self.seat.push(Slot::Ready(Rc::from(out)));
+    }
+
+    /// Asks the core, at once unless the answer would overtake one that it owes.
+    async fn ask(&self, voice: Voice, query: Query, shape: Shape) {
+        let now = (!self.seat.is_owed()).then(|| self.hall.desk.ask(&query));
+        let Some(reply) = now.flatten() else {
+            return self.owe(voice, Errand::Query(query), shape).await;
+        };
+        if matches!(reply, Reply::Error(_)) {
+            count(&self.hall.tally.errors, 1);
+        }
+        if voice == Voice::Heard {
+            let mut out = Vec::new();
+            shape.encode(&reply, self.seat.protocol.get(), &mut out);
+            self.seat.push(Slot::Ready(Rc::from(out)));
+        }
     }
 
     /// Hands something to the core, whose reply is put here in the order when it comes.

@@ -31,6 +31,7 @@ use self::pause::Pause;
 use self::pubsub::{ClientId, PubSub};
 use self::seat::Seat;
 use crate::clock::Clock;
+use crate::desk::Desk;
 use crate::driver::{Errand, Wish};
 use crate::log::Log;
 use crate::net::stream::Stream;
@@ -66,6 +67,7 @@ pub(crate) struct Hall {
     /// `CLIENT PAUSE`
     pub(crate) pause: Pause,
     log: Log,
+    desk: Rc<Desk>,
     driver: mpsc::Sender<Wish>,
     seats: RefCell<BTreeMap<ClientId, Rc<Seat>>>,
     next_id: Cell<ClientId>,
@@ -101,14 +103,14 @@ pub(crate) fn count(counter: &Cell<u64>, by: usize) {
 }
 
 impl Hall {
-    /// An empty hall whose clients' wishes go to `driver`.
+    /// An empty hall, where the core is asked at the desk and told by way of the driver.
     pub(crate) fn new(
         options: ServerOptions,
         (users, roster): (Users, Roster),
         process: info::Process,
         max_clients: u32,
         log: Log,
-        driver: mpsc::Sender<Wish>,
+        (desk, driver): (Rc<Desk>, mpsc::Sender<Wish>),
     ) -> Self {
         let max_clients = usize::try_from(max_clients).unwrap_or(usize::MAX);
         let hall = Self {
@@ -122,6 +124,7 @@ impl Hall {
             clock: Clock,
             pause: Pause::default(),
             log,
+            desk,
             driver,
             seats: RefCell::default(),
             next_id: Cell::new(3),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bartizan_core::provide::reply::Reply;
 use bartizan_core::time::{Mono, Span};
+use bartizan_wire::reply;
 use bartizan_wire::request::ReplyMode;
 use bartizan_wire::resp::Protocol;
 use tokio::sync::{Notify, oneshot};
@@ -56,6 +57,8 @@ pub(crate) struct Seat {
     subscribed_bytes: Cell<usize>,
     queue: RefCell<VecDeque<Slot>>,
     queued_bytes: Cell<usize>,
+    /// Replies that the core owes.
+    owed: Cell<usize>,
     /// Since when more waits than a subscriber may leave unread for long.
     behind_since: Cell<Option<Mono>>,
     wake: Notify,
@@ -95,6 +98,23 @@ pub(crate) enum Shape {
     Dropped,
 }
 
+impl Shape {
+    /// Appends what a client is sent of the core's reply.
+    pub(crate) fn encode(self, core: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
+        match (self, core) {
+            (Self::Dropped, _) => {}
+            (Self::EndOf(mut text), Reply::Bulk(end)) => {
+                if !text.is_empty() {
+                    text.push_str("\r\n");
+                }
+                text.push_str(end);
+                reply::encode(&Reply::bulk(text), protocol, out);
+            }
+            (Self::EndOf(_) | Self::Whole, core) => reply::encode(core, protocol, out),
+        }
+    }
+}
+
 impl Seat {
     /// A client that has just connected.
     pub(crate) fn new(id: ClientId, addr: String, laddr: String, now: Mono) -> Self {
@@ -117,6 +137,7 @@ impl Seat {
             subscribed_bytes: Cell::new(0),
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
+            owed: Cell::new(0),
             behind_since: Cell::new(None),
             wake: Notify::new(),
             killed: Cell::new(false),
@@ -161,11 +182,24 @@ impl Seat {
 
     /// Puts something at the end of what is to be sent.
     pub(crate) fn push(&self, slot: Slot) {
-        if let Slot::Ready(bytes) = &slot {
-            self.queued_bytes
-                .set(self.queued_bytes.get().saturating_add(bytes.len()));
+        match &slot {
+            Slot::Ready(bytes) => self
+                .queued_bytes
+                .set(self.queued_bytes.get().saturating_add(bytes.len())),
+            Slot::Waiting(_) => self.owed.set(self.owed.get().saturating_add(1)),
+            Slot::Close => {}
         }
         self.queue.borrow_mut().push_back(slot);
+    }
+
+    /// Whether the core still owes a reply to what was asked before.
+    pub(crate) const fn is_owed(&self) -> bool {
+        self.owed.get() > 0
+    }
+
+    /// The core gave one of the replies that it owed.
+    pub(crate) fn settled(&self) {
+        self.owed.set(self.owed.get().saturating_sub(1));
     }
 
     /// A message of somebody else's making. A client that does not read its messages is closed.

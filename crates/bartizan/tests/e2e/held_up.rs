@@ -44,7 +44,7 @@ fn servers_that_answered_while_the_sentinel_was_held_up_are_not_called_down() {
         // Longer than down-after, and shorter than what makes it distrust its clock (TILT).
         std::thread::sleep(Duration::from_millis(1_000));
         sentinel.thaw();
-        holds_for(Duration::from_millis(300), "nobody is called down", || {
+        holds_for(Duration::from_millis(700), "nobody is called down", || {
             !sentinel.log().contains("+sdown")
         });
     }
