@@ -24,6 +24,9 @@ pub use local::{
     TrackingCall, TrackingOption,
 };
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use bartizan_core::provide::command::Command;
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
@@ -174,20 +177,17 @@ pub fn exists(argv: &Argv) -> bool {
 }
 
 fn lookup(argv: &Argv) -> Result<&'static Spec, Reply> {
-    let top = by_name(word(argv, 0)).filter(|spec| spec.subcommand().is_none());
-    let Some(top) = top else {
+    let first = word(argv, 0).to_ascii_lowercase();
+    let Some(Known { top, subcommands }) = KNOWN.get(first.as_slice()) else {
         return Err(unknown_command(argv));
     };
-    let Some(sub) = argv.get(1).filter(|_| is_container(top)) else {
+    let Some(sub) = argv.get(1).filter(|_| !subcommands.is_empty()) else {
         return Ok(top);
     };
-    subcommands(top)
-        .find(|spec| {
-            let own = spec.subcommand().map(|(_, name)| name);
-            own.iter()
-                .chain(spec.aliases)
-                .any(|name| name.as_bytes().eq_ignore_ascii_case(sub))
-        })
+    subcommands
+        .iter()
+        .find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(sub))
+        .map(|(_, spec)| *spec)
         .ok_or_else(|| {
             let container = top.name.to_ascii_uppercase();
             let sub = shown(sub, ECHOED);
@@ -197,15 +197,32 @@ fn lookup(argv: &Argv) -> Result<&'static Spec, Reply> {
         })
 }
 
+/// A top-level command, and its subcommands by all their names.
+struct Known {
+    top: &'static Spec,
+    subcommands: Vec<(&'static str, &'static Spec)>,
+}
+
+/// Every top-level command by its name, for the look-up that each request needs.
+static KNOWN: LazyLock<BTreeMap<&'static [u8], Known>> = LazyLock::new(|| {
+    let tops = table().filter(|spec| spec.subcommand().is_none());
+    let command = |top: &'static Spec| {
+        let named = |spec: &'static Spec| {
+            let own = spec.subcommand().map(|(_, name)| name);
+            let names = own.into_iter().chain(spec.aliases.iter().copied());
+            names.map(move |name| (name, spec))
+        };
+        let subcommands = subcommands(top).flat_map(named).collect();
+        (top.name.as_bytes(), Known { top, subcommands })
+    };
+    tops.map(command).collect()
+});
+
 fn subcommands(container: &'static Spec) -> impl Iterator<Item = &'static Spec> {
     table().filter(|spec| {
         spec.subcommand()
             .is_some_and(|(of, _)| of == container.name)
     })
-}
-
-fn is_container(spec: &'static Spec) -> bool {
-    subcommands(spec).next().is_some()
 }
 
 fn unknown_command(argv: &Argv) -> Reply {
