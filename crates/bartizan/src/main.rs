@@ -19,6 +19,7 @@ mod exit;
 mod files;
 mod log;
 mod net;
+mod open_files;
 mod pace;
 mod random;
 mod replace;

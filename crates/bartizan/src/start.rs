@@ -9,7 +9,6 @@ use anyhow::Context;
 use bartizan_conf::{LogFormat, LogTimestamps, ServerOptions};
 use bartizan_core::provide::options::{Credentials, Secret};
 use bartizan_core::sentinel::{Boot, Sentinel};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
@@ -25,6 +24,7 @@ use crate::exit::Exit;
 use crate::log::{Format, Log, Settings, TimeFormat};
 use crate::net::link::{Dialling, Links};
 use crate::net::resolve::Resolver;
+use crate::open_files;
 use crate::pace::{Pace, SOCKETS_A_TURN};
 use crate::random::random_id;
 use crate::replace;
@@ -37,11 +37,6 @@ use crate::signals::Signals;
 use crate::syslog::{self, Syslog};
 use crate::title;
 use crate::tls::{self, Tls};
-
-/// Files that are open beside clients: links, the log, the configuration, scripts' pipes.
-const OTHER_FILES: u64 = 4096;
-/// Of them, those that a start cannot do without.
-const FEWEST_OTHER_FILES: u64 = 32;
 
 /// Runs a Sentinel until it has to end.
 ///
@@ -84,7 +79,7 @@ pub(crate) fn run(given: &Given, mut start: Start) -> anyhow::Result<Exit> {
     for note in start.notes() {
         log.warning(note.clone());
     }
-    let max_clients = allow_open_files(&log, config.loaded.server.maxclients);
+    let max_clients = open_files::allow(&log, config.loaded.server.maxclients);
     let supervised = config.loaded.server.supervised;
     let pace = Pace::new(Clock);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -356,32 +351,6 @@ fn greet(log: &Log, config: &Config) {
         "Running mode=sentinel, port={}.",
         shown_port(server)
     ));
-}
-
-/// Makes room for all the clients that may come, or expects fewer of them: gives how many.
-fn allow_open_files(log: &Log, max_clients: u32) -> u32 {
-    let clients = u64::from(max_clients);
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return max_clients;
-    };
-    let wanted = clients.saturating_add(OTHER_FILES);
-    if soft >= wanted {
-        return max_clients;
-    }
-    // Only root can go beyond the hard limit; everybody can go up to it.
-    let raised = [(wanted, hard.max(wanted)), (hard.min(wanted), hard)]
-        .into_iter()
-        .find(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, *soft, *hard).is_ok());
-    let limit = raised.map_or(soft, |(soft, _)| soft);
-    let room = limit.saturating_sub(FEWEST_OTHER_FILES).max(1);
-    if room >= clients {
-        return max_clients;
-    }
-    log.warning(format!(
-        "maxclients is {room} instead of {clients}, since no more than {limit} files may be open. \
-         Raise `ulimit -n` for more"
-    ));
-    u32::try_from(room).unwrap_or(max_clients)
 }
 
 /// The port that people see: of plain clients, or of TLS where there are no others.
