@@ -98,8 +98,15 @@ impl Start {
     ///
     /// Comes back only where that is impossible, with the reason; nothing has changed then.
     pub(crate) fn take_title(&self, place: &Place<'_>, title: &str) -> io::Error {
-        self.again(Turn::Titled, place, Some(title))
-            .map_or_else(|error| error, |mut command| command.exec())
+        let here = std::env::current_dir();
+        let why = self
+            .again(Turn::Titled, place, Some(title))
+            .map_or_else(|error| error, |mut command| command.exec());
+        // On its way to a second start the process has gone back to where the first one began.
+        match here.and_then(std::env::set_current_dir) {
+            Ok(()) => why,
+            Err(lost) => lost,
+        }
     }
 
     /// Starts the program again in the background, and leaves it there.

@@ -75,6 +75,37 @@ fn without_a_title_the_command_line_stays_as_it_was_written() {
 }
 
 #[test]
+fn a_title_that_the_kernel_does_not_take_is_done_without() {
+    if Flavor::UnderTest.is_upstream() {
+        eprintln!("skipped: redis-sentinel cuts it off");
+        return;
+    }
+    let long = "x".repeat(200_000);
+    let lines = format!(
+        "proc-title-template \"{long}\"\ndir DIR/inner\nlogfile here.log\n\
+         sentinel monitor MASTER\n"
+    );
+    let mut lone = Lone::with_lines(&lines);
+    let dir = lone.sentinel.dir().to_owned();
+    fs::create_dir(dir.join("inner")).unwrap();
+    let text = lone.sentinel.conf_text();
+    fs::write(
+        &lone.sentinel.conf,
+        text.replace("DIR", &dir.display().to_string()),
+    )
+    .unwrap();
+    let (program, conf) = (Flavor::UnderTest.program(), lone.conf());
+    lone.sentinel.spawn(&[&program, &conf]);
+    eventually("it answers", || lone.sentinel.answers());
+    assert_eq!(shown(&lone, "cmdline"), format!("{program}\0{conf}"));
+    let log = fs::read_to_string(dir.join("inner/here.log")).unwrap();
+    assert!(
+        log.contains("The command line stays the title of the process: "),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_title_may_be_the_name_alone() {
     if Flavor::UnderTest.is_upstream() {
         eprintln!("skipped: redis-sentinel refuses it");
