@@ -28,7 +28,7 @@ use crate::open_files;
 use crate::pace::{Pace, SOCKETS_A_TURN};
 use crate::random::random_id;
 use crate::replace;
-use crate::rescue::{self, Rescues};
+use crate::rescue::Rescues;
 use crate::scripts::Scripts;
 use crate::server::acl::{Roster, Users};
 use crate::server::info::{Process, VERSION};
@@ -223,7 +223,7 @@ fn assemble(
     let process = process(&path)?;
     let roster = Roster::default();
     let rescues = Rescues::new(
-        rescue::store(&path, &loaded.durable.options),
+        path.clone(),
         dialling.source,
         server.tls.clone(),
         input_sender.clone(),

@@ -42,6 +42,24 @@ impl RescueMode {
     }
 }
 
+/// A number of bytes with the units of redis.conf: `k`, `m` and `g` are powers of 1000, `kb`, `mb`
+/// and `gb` of 1024.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at_checked(digits.unwrap_or(text.len()))?;
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
 /// One rescue to carry out: everything that the returned master at `addr` has behind `fork`, up
 /// to the end of `history`, saved and synced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +78,10 @@ pub struct Rescue {
     pub history: History,
     /// How.
     pub mode: RescueMode,
+    /// Where it is saved; `None` for `rescue` beside the configuration file.
+    pub dir: Option<Arc<str>>,
+    /// The most bytes that are saved, 0 for all.
+    pub max_bytes: u64,
 }
 
 /// What came of a rescue.

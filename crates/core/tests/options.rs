@@ -231,3 +231,29 @@ fn debug_tunes_the_periods_and_refuses_nonsense() {
     let periods = bench.query(&Query::DebugGet);
     assert_eq!(field(&periods, "PING-PERIOD"), "500");
 }
+
+#[test]
+fn where_rescued_writes_go_is_set_all_or_nothing_and_shown_where_it_is_set() {
+    let mut bench = Bench::calm(&[R1], 1, 1);
+    let get =
+        |bench: &Bench, pattern: &str| text(&bench.query(&Query::ConfigGet(words(&[pattern]))));
+    assert_eq!(get(&bench, "rescue-*"), "{}");
+    assert_eq!(
+        get(&bench, "rescue-max-bytes"),
+        "{rescue-max-bytes=1073741824}"
+    );
+    let wrong = ["rescue-dir", "/srv/saved", "rescue-max-bytes", "much"];
+    assert_eq!(
+        config_set(&mut bench, &wrong),
+        "-ERR Invalid value 'much' to SENTINEL CONFIG SET 'rescue-max-bytes'"
+    );
+    assert_eq!(get(&bench, "rescue-*"), "{}");
+    let right = ["rescue-dir", "/srv/saved", "rescue-max-bytes", "64mb"];
+    assert_eq!(config_set(&mut bench, &right), "+OK");
+    bench.settle();
+    let options = &bench.synced.last().unwrap().options;
+    assert_eq!(options.rescue_dir.as_deref(), Some("/srv/saved"));
+    assert_eq!(options.rescue_max_bytes, Some(64 << 20));
+    let shown = get(&bench, "rescue-*");
+    assert_eq!(shown, "{rescue-dir=/srv/saved rescue-max-bytes=67108864}");
+}

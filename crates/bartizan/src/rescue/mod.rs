@@ -15,15 +15,14 @@ mod stream;
 mod tests;
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bartizan_conf::TlsOptions;
 use bartizan_core::ids::RescueId;
 use bartizan_core::input::Input;
-use bartizan_core::provide::options::GlobalOptions;
-use bartizan_core::rescue::{DEFAULT_MAX_BYTES, Rescue, Rescued};
+use bartizan_core::rescue::{Rescue, Rescued};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::disk::reason;
@@ -46,21 +45,22 @@ pub(crate) struct Rescues {
 /// What every rescue needs.
 #[derive(Debug)]
 struct Surroundings {
-    store: Store,
+    /// The configuration file, beside which `rescue` is.
+    file: PathBuf,
     source: Option<IpAddr>,
     tls: TlsOptions,
 }
 
 impl Rescues {
-    /// None yet; connections leave from `source` and as `tls` says, files go to `store`, and how
-    /// each ends is told to `world`.
+    /// None yet; connections leave from `source` and as `tls` says, files go where the order says,
+    /// as a rule beside the configuration `file`, and how each ends is told to `world`.
     pub(crate) fn new(
-        store: Store,
+        file: PathBuf,
         source: Option<IpAddr>,
         tls: TlsOptions,
         world: mpsc::Sender<Input>,
     ) -> Self {
-        let surroundings = Surroundings { store, source, tls };
+        let surroundings = Surroundings { file, source, tls };
         Self {
             room: Rc::new(Semaphore::new(AT_ONCE)),
             surroundings: Arc::new(surroundings),
@@ -96,7 +96,8 @@ impl Surroundings {
             (Err(error), _) => return failed(&reason(&error)),
             (_, Err(error)) => return failed(&error.to_string()),
         };
-        runtime.block_on(carry_out::carry_out(order, &self.store, &way))
+        let store = store(&self.file, order.dir.as_deref(), order.max_bytes);
+        runtime.block_on(carry_out::carry_out(order, &store, &way))
     }
 
     /// How links reach servers. What TLS needs cannot leave its thread, so it is read anew.
@@ -120,12 +121,12 @@ fn failed(why: &str) -> Rescued {
     }
 }
 
-/// Where rescues of the Sentinel with this configuration file go.
-pub(crate) fn store(file: &Path, options: &GlobalOptions) -> Store {
-    let dir = match &options.rescue_dir {
-        Some(dir) => std::path::absolute(dir.as_ref()).unwrap_or_else(|_| dir.as_ref().into()),
+/// Where rescues of the Sentinel with this configuration file go: to `sentinel rescue-dir`, or to
+/// `rescue` beside the file. A file has `max_bytes` at most, without a limit if that is 0.
+pub(crate) fn store(file: &Path, dir: Option<&str>, max_bytes: u64) -> Store {
+    let dir = match dir {
+        Some(dir) => std::path::absolute(dir).unwrap_or_else(|_| dir.into()),
         None => file.with_file_name("rescue"),
     };
-    let bytes = options.rescue_max_bytes.unwrap_or(DEFAULT_MAX_BYTES);
-    Store::new(dir, (bytes > 0).then_some(bytes))
+    Store::new(dir, (max_bytes > 0).then_some(max_bytes))
 }

@@ -121,6 +121,8 @@ mod tests {
             },
             history: history(5254, Some(1)),
             mode: RescueMode::Stream,
+            dir: None,
+            max_bytes: 0,
         }
     }
 

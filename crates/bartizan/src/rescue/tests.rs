@@ -13,6 +13,8 @@ use bartizan_core::report::{Fork, History};
 use bartizan_core::rescue::RescueMode;
 use bartizan_wire::resp::{Frame, Limits, ReplyDecoder, command as encode};
 
+mod hardships;
+
 use super::sheet::Sheet;
 use super::*;
 
@@ -157,12 +159,18 @@ impl Split {
             fork: self.fork,
             history: self.old.history(),
             mode,
+            dir: None,
+            max_bytes: 0,
         }
     }
 
     fn rescue(&self, order: &Rescue, max_bytes: Option<u64>) -> Rescued {
+        let order = &Rescue {
+            max_bytes: max_bytes.unwrap_or(0),
+            ..order.clone()
+        };
         let surroundings = Surroundings {
-            store: Store::new(self.dir.path().join("rescue"), max_bytes),
+            file: self.dir.path().join("sentinel.conf"),
             source: None,
             tls: TlsOptions::default(),
         };

@@ -15,7 +15,7 @@ use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::output::{Call, Output};
 use crate::report::{Fork, History, Info, Role};
-use crate::rescue::{Rescue, RescueMode, Rescued};
+use crate::rescue::{DEFAULT_MAX_BYTES, Rescue, RescueMode, Rescued};
 use crate::time::{Mono, Span};
 
 /// How far the return of a former master has come, at its server.
@@ -304,6 +304,8 @@ impl Master {
             fork,
             history,
             mode: self.options.rescue,
+            dir: cx.options.rescue_dir.clone(),
+            max_bytes: cx.options.rescue_max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
         });
         cx.out.push(Output::Rescue { id, rescue });
         if let Some(server) = self.servers.get_mut(addr) {

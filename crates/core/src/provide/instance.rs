@@ -16,6 +16,7 @@ use crate::notify::script::JobState;
 use crate::provide::query::Query;
 use crate::provide::reply::Reply;
 use crate::report::Role;
+use crate::rescue::DEFAULT_MAX_BYTES;
 use crate::time::{Mono, Span};
 
 /// Answers a question.
@@ -441,10 +442,29 @@ fn config_get(cx: &Ctx, patterns: &[std::sync::Arc<str>]) -> Reply {
         ),
         ("loglevel", options.log_threshold.word().to_owned()),
     ];
+    // What redis-sentinel does not have is shown where it is set, and to who asks for it by name.
+    let bytes = options.rescue_max_bytes;
+    let ours = [
+        (
+            "rescue-dir",
+            options.rescue_dir.is_some(),
+            options.rescue_dir.as_deref().unwrap_or_default().to_owned(),
+        ),
+        (
+            "rescue-max-bytes",
+            bytes.is_some(),
+            bytes.unwrap_or(DEFAULT_MAX_BYTES).to_string(),
+        ),
+    ];
     let mut found = Fields::default();
     for pattern in patterns {
         let pattern = pattern.to_ascii_lowercase();
-        for (name, value) in &table {
+        let ours = ours
+            .iter()
+            .filter(|(name, set, _)| *set || pattern == *name);
+        let ours = ours.map(|(name, _, value)| (*name, value));
+        let table = table.iter().map(|(name, value)| (*name, value)).chain(ours);
+        for (name, value) in table {
             let seen = found.0.iter().any(|(known, _)| known == name);
             if !seen && glob::matches(pattern.as_bytes(), name.as_bytes()) {
                 found.put(name, value);

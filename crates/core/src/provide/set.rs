@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::provide::change::Outcome;
 use crate::provide::options::Secret;
 use crate::provide::reply::Reply;
-use crate::rescue::RescueMode;
+use crate::rescue::{RescueMode, parse_bytes};
 use crate::time::Span;
 
 type Words = [Arc<str>];
@@ -231,6 +231,10 @@ pub(crate) fn config_set(cx: &mut Ctx, words: &Words) -> Result<Outcome, Reply> 
             }
             "sentinel-user" => options.sentinel_user = text,
             "sentinel-pass" => options.sentinel_pass = text.map(|text| Secret::new(&text)),
+            "rescue-dir" => options.rescue_dir = text,
+            "rescue-max-bytes" => {
+                options.rescue_max_bytes = Some(parse_bytes(value).ok_or_else(invalid)?);
+            }
             "loglevel" => {
                 options.log_threshold = Threshold::from_word(value).ok_or_else(invalid)?;
             }

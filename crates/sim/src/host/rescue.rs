@@ -131,6 +131,8 @@ mod tests {
             },
             history: place,
             mode: RescueMode::Stream,
+            dir: None,
+            max_bytes: 0,
         };
         (history, rescue)
     }

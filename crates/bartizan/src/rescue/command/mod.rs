@@ -108,7 +108,8 @@ fn directory(file: Option<PathBuf>, dir: Option<PathBuf>) -> anyhow::Result<Path
         ..crate::cli::Sources::default()
     };
     let config = crate::config::read(&sources)?;
-    let store = super::store(&config.path, &config.loaded.durable.options);
+    let options = &config.loaded.durable.options;
+    let store = super::store(&config.path, options.rescue_dir.as_deref(), 0);
     Ok(store.dir().to_owned())
 }
 
