@@ -197,11 +197,14 @@ fn the_log_has_the_form_that_was_asked_for() {
     let lines = "log-format logfmt\nlog-timestamp-format milliseconds\nsentinel monitor MASTER\n";
     let mut lone = Lone::with_lines(lines);
     lone.sentinel.restart();
-    let log = lone.sentinel.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("Running mode"))
-        .unwrap();
+    // The log has a writer of its own, which may come a moment later.
+    let mut line = String::new();
+    eventually("the first lines are written", || {
+        let log = lone.sentinel.log();
+        let found = log.lines().find(|line| line.contains("Running mode"));
+        line = found.unwrap_or_default().to_owned();
+        !line.is_empty()
+    });
     let begin = format!("pid={} role=sentinel timestamp=\"1", lone.sentinel.pid());
     assert!(line.starts_with(&begin), "{line}");
     assert!(
