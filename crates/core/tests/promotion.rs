@@ -8,6 +8,7 @@
 
 mod bench;
 
+use bartizan_core::provide::command::Command;
 use bartizan_core::provide::query::Query;
 use bartizan_core::time::Span;
 use bench::{
@@ -299,6 +300,20 @@ fn clients_are_told_when_a_majority_of_sentinels_knows() {
 }
 
 #[test]
+fn clients_are_told_of_a_switch_when_a_reset_ends_the_wait_for_a_majority() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.host(P1).listens = false;
+    bench.host(P2).listens = false;
+    lose_master(&mut bench);
+    bench.until("+failover-state-reconf-slaves", 7000);
+    let pattern = "mymaster".into();
+    let mut said = bench.ask(Command::Reset { pattern });
+    said.extend(bench.settle());
+    assert!(said.contains(&SWITCH.to_owned()), "{said:#?}");
+    assert_eq!(master_addr(&bench), "[127.0.0.1 6380]");
+}
+
+#[test]
 fn every_peer_and_server_hears_of_it_at_once() {
     let mut bench = Bench::calm(&[R1, R2], 2, 2);
     lose_master(&mut bench);
@@ -350,7 +365,7 @@ fn the_state_names_follow_the_promotion() {
 #[test]
 fn the_crash_that_an_operator_asked_for_comes_after_the_promotion() {
     let mut bench = Bench::calm(&[R1], 2, 2);
-    bench.ask(bartizan_core::provide::command::Command::SimulateFailure {
+    bench.ask(Command::SimulateFailure {
         words: vec!["crash-after-promotion".into()],
     });
     lose_master(&mut bench);

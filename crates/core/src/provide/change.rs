@@ -180,6 +180,11 @@ fn reset(masters: &mut Masters, cx: &mut Ctx, pattern: &str) -> Vec<MasterName> 
             // Its beginning is still to be told, when the disk has it; so is its end.
             master.tell_behind(cx, EventKind::AbortNotElected, About::Master);
         }
+        if matches!(&master.failover, Failover::Reconfiguring(reconf) if !reconf.is_announced()) {
+            // Nobody waits for a majority any more, and clients are given the new address from
+            // here on: whoever listens is told.
+            master.announce(cx);
+        }
         master.forget_instances(cx);
         let addr = master.configuration.addr.clone();
         master.add_server(cx, &addr, crate::report::Role::Master);
