@@ -50,4 +50,8 @@ mutants! {
     NeverRepoint "never-repoint" "Does not re-point the other replicas.",
     PromoteWithoutElection "promote-without-election" "Fails over at ODOWN without asking anyone.",
     BelieveAnyEpoch "believe-any-epoch" "Believes every epoch, however large.",
+    DemoteBeforeRescue "demote-before-rescue" "Demotes a returned master before what it alone has is saved.",
+    RescueFromNextByte "rescue-from-next-byte" "Begins to save one byte behind the fork.",
+    NeverUnpause "never-unpause" "Leaves writes held back when a switchover is over.",
+    ImpatientHeal "impatient-heal" "Re-points replicas while the leader waits for another one.",
 }

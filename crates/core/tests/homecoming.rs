@@ -184,6 +184,25 @@ fn a_master_that_restarted_cannot_be_rescued_and_that_is_said_once() {
     assert!(has(&said, "6379 SLAVEOF 127.0.0.1 6380"));
 }
 
+/// The promoted replica restarted before anybody read where its history had left the one that
+/// this server began when it was promoted itself.
+#[test]
+fn what_was_written_in_a_history_that_nobody_knows_is_told_to_be_lost() {
+    for (offset, expected) in [(COMMON + 500, 1), (COMMON, 0)] {
+        let mut bench = switched(RescueMode::Stream);
+        tell(&mut bench, MASTER, b'e', offset, Some(fork()));
+        bench.revive(MASTER);
+        bench.host(MASTER).lead();
+        let mut said = bench.advance(10_000);
+        said.extend(bench.advance(2000));
+        let told = said
+            .iter()
+            .filter(|line| line.starts_with("-rescue-incomplete"));
+        assert_eq!(told.count(), expected, "{said:#?}");
+        assert!(has(&said, "6379 SLAVEOF 127.0.0.1 6380"));
+    }
+}
+
 #[test]
 fn where_rescue_is_off_it_is_fenced_and_demoted_at_once() {
     let mut bench = switched(RescueMode::Off);

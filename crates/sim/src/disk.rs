@@ -21,6 +21,8 @@ pub struct Disk {
     broken: Option<String>,
     /// The file as the operator wrote it, for somebody who brings it back.
     first: Durable,
+    /// The temporary file beside it, torn, that a crash in mid-write left behind.
+    torn: Option<Vec<u8>>,
 }
 
 impl Disk {
@@ -34,6 +36,7 @@ impl Disk {
             failing: false,
             text: None,
             broken: None,
+            torn: None,
         }
     }
 
@@ -67,14 +70,25 @@ impl Disk {
     }
 
     /// The process dies. What was not synced is lost, unless the rename had just reached the
-    /// disk and only the good news had not.
-    pub fn crash(&mut self, rename_was_done: bool) {
-        if let Some((_, file)) = self.pending.take()
-            && rename_was_done
-            && !self.failing
-        {
-            self.save(*file);
+    /// disk and only the good news had not. Of a write that is lost a piece lies beside the file:
+    /// `reached` in 256 parts of it.
+    pub fn crash(&mut self, rename_was_done: bool, reached: u8) {
+        let Some((_, file)) = self.pending.take() else {
+            return;
+        };
+        if rename_was_done && !self.failing {
+            return self.save(*file);
         }
+        if let Some(text) = &self.text {
+            let mut torn = render(text, &file, &ServerOptions::default());
+            torn.truncate(torn.len() * usize::from(reached) / 256);
+            self.torn = Some(torn);
+        }
+    }
+
+    /// The process starts: it removes what a killed one left beside the file, unread.
+    pub fn clear(&mut self) {
+        self.torn = None;
     }
 
     /// Somebody brings the file back that the operator wrote at first, with the id in it.
@@ -104,5 +118,35 @@ impl Disk {
             Ok(loaded) => (self.synced, self.broken) = (loaded.durable, None),
             Err(why) => self.broken = Some(format!("{why:?}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bartizan_core::ids::Epoch;
+    use bartizan_core::provide::options::{GlobalOptions, Periods};
+
+    use super::*;
+
+    #[test]
+    fn a_crash_in_mid_write_leaves_the_old_file_whole_and_a_torn_one_that_nobody_reads() {
+        let old = Durable {
+            my_id: RunId::from_random([7; 20]),
+            current_epoch: Epoch::new(1),
+            options: GlobalOptions::default(),
+            periods: Periods::default(),
+            masters: Vec::new(),
+        };
+        let mut disk = Disk::of_text(old.clone());
+        let mut new = old.clone();
+        new.current_epoch = Epoch::new(2);
+        disk.pending = Some((PersistSeq::new(1), Box::new(new.clone())));
+        disk.crash(false, 128);
+        assert!(disk.torn.as_ref().is_some_and(|torn| !torn.is_empty()));
+        assert_eq!(disk.read(), Ok(old));
+        disk.clear();
+        disk.pending = Some((PersistSeq::new(1), Box::new(new.clone())));
+        assert!(matches!(disk.complete(), Some(Ok(_))));
+        assert_eq!((disk.torn.clone(), disk.read()), (None, Ok(new)));
     }
 }

@@ -21,7 +21,8 @@ use bartizan_sim::world::Stats;
 const USAGE: &str = "\
 bartizan-sim run [--seeds A..B] [--minutes N] [--from SEED] [--threads N] [--upstream N] [--bytes 0|1]
                  [--sentinels N]                             of that many in each world
-                 [--upstream-first 0|1]                      redis-sentinels first, not last
+                 [--upstream-first 0|1|2]                    redis-sentinels last, first or anywhere;
+                                                             else as the seed says
                  [--all]                                     count violations instead of stopping
 bartizan-sim replay SEED|FILE [--upstream N] [--bytes 0|1] [--mutant NAME]
                                                              every line, and the trace twice
@@ -118,7 +119,11 @@ impl Args<'_> {
         plan.params.upstream = self
             .number("--upstream", plan.params.upstream)?
             .min(plan.params.sentinels);
-        plan.params.upstream_first = self.number("--upstream-first", plan.params.upstream_first)?;
+        // In a mixed fleet of the swarm, first, last or anywhere: as the seed says.
+        let anywhere = (plan.params.upstream > 0 && self.text("--upstream").is_some())
+            .then_some(plan.seed % 3);
+        let usual = anywhere.unwrap_or(plan.params.upstream_first);
+        plan.params.upstream_first = self.number("--upstream-first", usual)?;
         plan.params.bytes = self.number("--bytes", plan.params.bytes)?;
         Ok(plan)
     }
@@ -233,10 +238,12 @@ fn line(progress: &Progress, started: Instant) -> String {
     let speed = stats.virtual_us as f64 / 1e6 / wall;
     format!(
         "{} seeds, {hours} virtual hours ({speed:.0} x real time), {} elections, {} failovers, \
-         {} faults, {} writes ({} lost), {} full resyncs",
+         {} switchovers, {} rescues, {} faults, {} writes ({} lost), {} full resyncs",
         progress.done.load(Ordering::Relaxed),
         stats.elections,
         stats.failovers,
+        stats.switchovers,
+        stats.rescues,
         stats.faults.values().sum::<u64>(),
         stats.acknowledged,
         stats.lost,

@@ -40,7 +40,7 @@ pub enum Msg {
     /// Replica to master: I have this history up to there.
     Psync(ReplId, u64),
     /// Master to replica: go on from there; what follows is the difference.
-    Continue(ReplId, Rc<[StreamItem]>, u64),
+    Continue(ReplId, Rc<[(u64, u64)]>, u64),
     /// Master to replica: a whole data set, on its way for some time.
     FullSync(Rc<Snapshot>),
     /// Master to replica: the stream goes on up to this offset.

@@ -71,6 +71,7 @@ impl World {
                     self.ask(h, Command::Failover { name: name.clone() }, None);
                 }
             }
+            Kind::Switchover | Kind::Drain => self.order(first, group, name, fault),
             Kind::Set => {
                 let i = usize::try_from(fault.n).unwrap_or(0) % SETTINGS.len();
                 let Some((option, value)) = SETTINGS.get(i) else {

@@ -45,8 +45,8 @@ macro_rules! params {
 
 params! {
     sentinels 3 1 "How many Sentinels there are.",
-    upstream 0 0 "How many of them are modelled redis-sentinels, the last ones.",
-    upstream_first 0 0 "1: the modelled redis-sentinels are the first ones instead.",
+    upstream 0 0 "How many of them are modelled redis-sentinels.",
+    upstream_first 0 0 "Where the modelled redis-sentinels are: last (0), first (1), anywhere (2).",
     quorum 2 1 "How many have to agree that a master is down.",
     masters 1 1 "How many groups of servers.",
     replicas 2 0 "How many replicas a group has.",

@@ -16,6 +16,13 @@ pub struct Pause {
     held: Vec<(ConnId, Node, Msg)>,
 }
 
+impl Pause {
+    /// Whether writes wait.
+    pub fn is_on(&self, now: At) -> bool {
+        now < self.until
+    }
+}
+
 impl World {
     /// Gives a message back unless it has to wait for a pause to end.
     pub(crate) fn unless_paused(
@@ -63,6 +70,7 @@ impl World {
             server.pause.until = server.pause.until.max(until);
             let (until, life) = (server.pause.until, server.life);
             self.sched.at(until, Ev::PauseEnds(s, life));
+            self.note_fence(s);
         }
     }
 

@@ -105,14 +105,22 @@ impl History {
         }
     }
 
+    /// The writes that lie whole between the byte `from` and the byte `end`.
+    pub fn whole_writes(&self, from: u64, end: u64) -> impl Iterator<Item = u64> {
+        let size = StreamItem::Write(0).size();
+        let within = move |(at, _): &&(u64, u64)| *at + 1 >= from + size && *at <= end;
+        self.writes.iter().filter(within).map(|(_, n)| *n)
+    }
+
     /// The server became a master: a new history begins here, grown out of the old one.
     pub fn fork(&mut self, id: ReplId) {
         self.second = Some((self.id, self.offset));
         self.id = id;
     }
 
-    /// What a replica that has `id` up to `offset` lacks; `None` when it needs everything.
-    pub fn difference(&self, id: ReplId, offset: u64) -> Option<Rc<[StreamItem]>> {
+    /// The writes that a replica that has `id` up to `offset` lacks, with the offset after each;
+    /// `None` when it needs everything.
+    pub fn difference(&self, id: ReplId, offset: u64) -> Option<Rc<[(u64, u64)]>> {
         let ours = id == self.id && offset <= self.offset;
         let before = self
             .second
@@ -121,7 +129,7 @@ impl History {
             return None;
         }
         let missing = self.writes.iter().filter(|(end, _)| *end > offset);
-        Some(missing.map(|(_, n)| StreamItem::Write(*n)).collect())
+        Some(missing.copied().collect())
     }
 
     /// The data set as a full resync carries it.
@@ -145,18 +153,12 @@ impl History {
     }
 
     /// A partial resync: the difference is added and the master's id taken over.
-    pub fn catch_up(&mut self, id: ReplId, items: &[StreamItem], offset: u64) {
+    pub fn catch_up(&mut self, id: ReplId, writes: &[(u64, u64)], offset: u64) {
         if id != self.id {
             self.second = Some((self.id, self.offset));
             self.id = id;
         }
-        let from = self.offset;
-        for (n, item) in (1..).zip(items) {
-            if let StreamItem::Write(write) = item {
-                // The exact end of each is not sent again; only the order matters from here on.
-                self.writes.push(((from + n).min(offset), *write));
-            }
-        }
+        self.writes.extend_from_slice(writes);
         self.offset = offset;
     }
 }

@@ -185,6 +185,7 @@ impl World {
             } => conn.map(|(conn, _)| conn),
             Standing::Master => None,
         };
+        let before = (server.history.id, server.history.offset);
         let turned = server.turn(now, to, fresh);
         let what = match to {
             ReplicaOf::NoOne => "becomes a master".to_owned(),
@@ -212,6 +213,10 @@ impl World {
             if killed && side == Side::Far {
                 self.net.close(&mut self.sched, conn, side);
             }
+        }
+        if turned && *to == ReplicaOf::NoOne && by.is_some() {
+            self.note_fork(s, before);
+            self.note_successor(s);
         }
         self.armed_promotion(s, to);
     }

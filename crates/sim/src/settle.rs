@@ -123,6 +123,9 @@ impl World {
                         format!("r{s} is held to be the master of m{group} and is not"),
                     ));
                 }
+                if server.pause.is_on(self.sched.now()) {
+                    return Some(("X5", format!("r{s}, the master, still holds writes back")));
+                }
             } else if !server.follows(master) {
                 return Some((
                     "L2",

@@ -15,6 +15,10 @@ pub struct Stats {
     pub failovers: u64,
     /// Times somebody stood for election.
     pub elections: u64,
+    /// Switchovers without loss, and drains, that were answered with OK.
+    pub switchovers: u64,
+    /// Rescues of what a returned master alone had, carried out to the end.
+    pub rescues: u64,
     /// Full resyncs.
     pub full_syncs: u64,
     /// Partial resyncs.
@@ -46,6 +50,8 @@ impl Stats {
         self.outputs += other.outputs;
         self.failovers += other.failovers;
         self.elections += other.elections;
+        self.switchovers += other.switchovers;
+        self.rescues += other.rescues;
         self.full_syncs += other.full_syncs;
         self.partial_syncs += other.partial_syncs;
         self.acknowledged += other.acknowledged;

@@ -19,10 +19,12 @@ use crate::people::address;
 use crate::plan::Plan;
 use crate::rand::{Purpose, Stream};
 use crate::replication::ReplId;
+use crate::salvage::Salvage;
 use crate::sched::{At, Ev, Sched};
 use crate::server::Server;
 use crate::settle::Settling;
 pub use crate::stats::Stats;
+use crate::switchover::Orders;
 use crate::trace::Trace;
 
 /// What a process is.
@@ -59,6 +61,8 @@ pub struct World {
     pub(crate) nemesis: Nemesis,
     pub(crate) settling: Settling,
     pub(crate) election: Election,
+    pub(crate) orders: Orders,
+    pub(crate) salvage: Salvage,
     ids: u64,
     #[cfg(feature = "mutants")]
     pub(crate) mutant: Mutant,
@@ -107,6 +111,8 @@ impl World {
             nemesis: Nemesis::new(nodes),
             settling: Settling::default(),
             election: Election::default(),
+            orders: Orders::default(),
+            salvage: Salvage::default(),
             ids: 1 << 33,
             #[cfg(feature = "mutants")]
             mutant: None,

@@ -275,3 +275,41 @@ fn a_switchover_that_cannot_be_written_down_demotes_nobody() {
         ",
     );
 }
+
+/// S11 fell here once: a reset ended the wait for a majority, and the new address was answered
+/// from then on without anybody being told of the switch.
+#[test]
+fn a_reset_of_a_leader_that_waits_for_a_majority_tells_of_the_switch() {
+    holds(
+        "
+    seed 1882622354527751
+    param masters 3
+    param clients 0
+    param down_after_ms 9535
+    param delay_high_us 600000
+    param sync_high_us 50000
+    param faults_ms 60170
+    fault 16863 misconf 11893 0 r6
+    fault 28756 split 56464 0 s0 r0 r4 r7
+    fault 75000 reset-master 0 0 s0 s1 r6
+        ",
+    );
+}
+
+/// S15 fell here once: a promoted replica died before anybody read where its history had left that
+/// of the former master, which had been promoted itself, and was demoted as if it had nothing of
+/// its own.
+#[test]
+fn a_former_master_whose_fork_nobody_read_is_not_demoted_without_a_word() {
+    holds(
+        "
+    seed 9100835
+    param sentinels 4
+    param sync_high_us 1000000
+    param faults_ms 74327
+    fault 80808 switchover 0 0 s3 s2 r2
+    fault 87000 aim-promoted 0 1 r0
+    fault 88000 switchover 0 2 s3 s2 r2
+        ",
+    );
+}

@@ -12,6 +12,7 @@ use crate::input::Answer;
 use crate::model::master::{About, Master};
 use crate::model::server::Server;
 use crate::monitor::link::Pending;
+use crate::mutant::Mutant;
 use crate::notify::event::{EventKind, Level};
 use crate::output::{Call, Output, ReplicaOf};
 use crate::provide::reply::Reply;
@@ -277,6 +278,9 @@ impl Master {
     }
 
     pub(crate) fn unpause(&mut self, cx: &mut Ctx, addr: &Addr) {
+        if cx.is_mutant(Mutant::NeverUnpause) {
+            return;
+        }
         let renames = self.options.renames.clone();
         if let Some(server) = self.servers.get_mut(addr) {
             server
@@ -301,7 +305,7 @@ impl Master {
         }
         if cx.now >= pause.until {
             self.write_pause = None;
-            return;
+            return self.tell(cx, EventKind::WritesReleased, About::Master);
         }
         if cx.gate.is_failing() || !(announced || self.ends_soon(cx, pause)) {
             return;

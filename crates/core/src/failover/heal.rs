@@ -115,7 +115,7 @@ impl Master {
             // It was master before the switch and knows nothing of it: nobody else's failover can
             // be what makes it say so.
             Role::Master if server.stale_master => self
-                .is_salvaged(server)
+                .is_salvaged(cx, server)
                 .then(|| (obeyed.max(server.homecoming.not_before), Stray::Master)),
             Role::Master => {
                 let from = (server.role_since + grace + Span::TICK)
@@ -138,7 +138,8 @@ impl Master {
                     .is_some_and(|old| cx.hosts.same(old, follows));
                 let timeout = self.options.failover_timeout;
                 // While one synchronises, a leader may be waiting for it before it moves the next.
-                let wait = if outdated && !self.is_synchronising(cx) {
+                let patient = !cx.is_mutant(Mutant::ImpatientHeal);
+                let wait = if outdated && !(patient && self.is_synchronising(cx)) {
                     timeout.min(grace)
                 } else {
                     timeout

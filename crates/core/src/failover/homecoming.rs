@@ -138,8 +138,10 @@ impl Master {
 
     /// Whether a former master may be demoted: nothing of what it alone has is lost by that any
     /// more.
-    pub(crate) fn is_salvaged(&self, server: &Server) -> bool {
-        server.homecoming.rescue == Salvage::Done || self.options.rescue == RescueMode::Off
+    pub(crate) fn is_salvaged(&self, cx: &Ctx, server: &Server) -> bool {
+        server.homecoming.rescue == Salvage::Done
+            || self.options.rescue == RescueMode::Off
+            || cx.is_mutant(Mutant::DemoteBeforeRescue)
     }
 
     /// A server told its history: what forked there is remembered, and who has an abandoned one
@@ -296,6 +298,11 @@ impl Master {
             return;
         };
         let id = cx.out.next_rescue();
+        let skipped = u64::from(cx.is_mutant(Mutant::RescueFromNextByte));
+        let fork = Fork {
+            offset: fork.offset + skipped,
+            ..fork
+        };
         let rescue = Box::new(Rescue {
             master: self.name.clone(),
             addr: addr.clone(),
@@ -327,17 +334,18 @@ impl Master {
                 Divergence::None
             };
         }
-        // It restarted with its data: the history it had is the one before.
+        // It restarted with its data, or was promoted itself: the history it had is the one before,
+        // and of the present one nobody knows where it was left.
         let before = history.before.and_then(|end| {
             let fork = self.fork_of(end.id)?;
             Some((fork.offset, end.offset))
         });
         match before {
-            Some((fork, end)) if end <= fork => Divergence::None,
-            Some(_) => {
+            Some((fork, end)) if end <= fork && history.offset < end => Divergence::None,
+            Some((fork, end)) if end > fork => {
                 Divergence::Unknown("it restarted: its writes behind the fork are in no backlog")
             }
-            None => Divergence::Unknown("it restarted, or its history is not known here"),
+            Some(_) | None => Divergence::Unknown("it restarted, or its history is not known here"),
         }
     }
 

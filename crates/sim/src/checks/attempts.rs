@@ -49,7 +49,10 @@ impl Attempts {
             }
             Seen::Input(Input::Asked {
                 request,
-                command: Command::Failover { name },
+                command:
+                    Command::Failover { name }
+                    | Command::Switchover { name, .. }
+                    | Command::Drain { name, .. },
             }) => {
                 if let Some(group) = groups.by_name(name) {
                     self.wanted.insert((host, *request), group);

@@ -124,7 +124,10 @@ impl Check for Events {
         match seen {
             Seen::Boot(_) => self.courses.retain(|(h, _), _| *h != host),
             Seen::Input(Input::Asked {
-                command: Command::Failover { name },
+                command:
+                    Command::Failover { name }
+                    | Command::Switchover { name, .. }
+                    | Command::Drain { name, .. },
                 ..
             }) => {
                 if let Some(group) = groups.by_name(name) {

@@ -10,6 +10,8 @@ mod events;
 mod interface;
 mod leaders;
 mod monotonic;
+mod pace;
+mod pauses;
 mod promises;
 mod promotion;
 mod quiet;
@@ -210,6 +212,8 @@ pub fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
         Box::new(authority::Authority::default()),
         Box::new(promotion::Promotion::default()),
         Box::new(reconf::Reconf::default()),
+        Box::new(pace::Pace::default()),
+        Box::new(pauses::Pauses::default()),
         Box::new(tilt::Tilt::default()),
         Box::new(interface::Interface::default()),
         Box::new(bounds::Bounds::new(params.masters, watched)),

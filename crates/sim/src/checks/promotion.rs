@@ -1,13 +1,14 @@
 //! S7: the promoted replica was eligible, and the best by priority, offset and run id, on what
-//! the leader knew; one of priority 0 never is (spec §10.2).
+//! the leader knew, unless an operator named one; one of priority 0 never is (spec §10.2).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bartizan_core::addr::{Addr, Host};
-use bartizan_core::ids::{CallId, LinkId};
+use bartizan_core::ids::{CallId, LinkId, RequestId};
 use bartizan_core::input::{Answer, Input};
 use bartizan_core::notify::event::EventKind;
 use bartizan_core::output::{Call, Output};
+use bartizan_core::provide::command::Command;
 use bartizan_core::report::{Info, Role};
 use bartizan_core::time::Mono;
 
@@ -25,6 +26,8 @@ pub(crate) struct Promotion {
     replicas: BTreeSet<(usize, Addr)>,
     down: BTreeSet<(usize, Addr)>,
     links: BTreeMap<(usize, LinkId), (Addr, bool)>,
+    /// Orders under way that name the next master, or one that it must not be.
+    wishes: BTreeMap<(usize, RequestId), usize>,
 }
 
 /// How good a replica is: less is better.
@@ -52,6 +55,10 @@ impl Promotion {
             return Err(format!("{addr} is selected and held to be down"));
         }
         let group = groups.by_addr(addr);
+        let mut wishes = self.wishes.iter();
+        if wishes.any(|((h, _), of)| *h == host && Some(*of) == group) {
+            return Ok(());
+        }
         let chosen = rank(info);
         let better = self.known.iter().find(|((h, other), (info, at))| {
             *h == host
@@ -140,6 +147,18 @@ impl Check for Promotion {
                 self.replicas.retain(|(h, _)| *h != host);
                 self.down.retain(|(h, _)| *h != host);
                 self.links.retain(|(h, _), _| *h != host);
+                self.wishes.retain(|(h, _), _| *h != host);
+            }
+            Seen::Input(Input::Asked {
+                request,
+                command: Command::Switchover { name, .. } | Command::Drain { name, .. },
+            }) => {
+                if let Some(group) = groups.by_name(name) {
+                    self.wishes.insert((host, *request), group);
+                }
+            }
+            Seen::Output(Output::Answer { request, .. }, _) => {
+                self.wishes.remove(&(host, *request));
             }
             Seen::Output(Output::Connect { link, ip, port, .. }, _) => {
                 let addr = Addr::new(Host::Ip(*ip), *port);

@@ -31,7 +31,16 @@ impl World {
                 self.check_odown(h, event);
             }
             self.stats.count_event(event.kind);
+            self.note_loss(event);
             self.election.see(at, h, event);
+        }
+        let ours = self.hosts.get(h).is_some_and(|host| host.ours);
+        if ours
+            && let Output::Call { what, .. } = output
+            && let Call::Reconfigure(ReplicaOf::Master(whom)) = what
+            && let Some(target) = &target
+        {
+            self.check_demotion(h, &target.addr, whom);
         }
         let Some(host) = self.hosts.get(h) else {
             return;

@@ -67,6 +67,12 @@ impl World {
 
     /// A peer or an operator sends a command that may change something.
     pub(crate) fn ask(&mut self, h: usize, command: Command, from: Option<(ConnId, CallId)>) {
+        let waiting = from.map_or(Waiting::Operator, |(conn, call)| Waiting::Peer(conn, call));
+        self.ask_for(h, command, waiting);
+    }
+
+    /// The same, with who waits for the reply.
+    pub(crate) fn ask_for(&mut self, h: usize, command: Command, waiting: Waiting) {
         let Some(host) = self.hosts.get_mut(h) else {
             return;
         };
@@ -75,16 +81,10 @@ impl World {
         }
         host.next_request += 1;
         let request = RequestId::new(host.next_request);
-        let waiting = match from {
-            Some((conn, call)) => {
-                host.replies
-                    .entry(conn)
-                    .or_default()
-                    .push_back((call, None));
-                Waiting::Peer(conn, call)
-            }
-            None => Waiting::Operator,
-        };
+        if let Waiting::Peer(conn, call) = waiting {
+            let replies = host.replies.entry(conn).or_default();
+            replies.push_back((call, None));
+        }
         host.requests.insert(request, waiting);
         self.host_input(h, Input::Asked { request, command });
     }
@@ -106,6 +106,11 @@ impl World {
                 if let Reply::Error(text) = reply {
                     self.trace.note(self.sched.now(), h, text);
                 }
+            }
+            Some(Waiting::Orderer(order)) => {
+                let text = format!("{reply:?}");
+                self.trace.note(self.sched.now(), h, &text);
+                self.order_answered(h, order, reply);
             }
             None => self.checks.fail(
                 "S13",

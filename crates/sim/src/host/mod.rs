@@ -68,6 +68,8 @@ pub enum Waiting {
     Peer(ConnId, CallId),
     /// An operator of the nemesis.
     Operator,
+    /// An operator who asked for a switchover without loss.
+    Orderer(crate::switchover::OrderId),
 }
 
 /// A crash that waits for its moment.
@@ -146,7 +148,8 @@ impl Host {
     }
 
     /// The process is gone, and with it all that was only in memory.
-    pub fn die(&mut self, rename_was_done: bool) {
+    /// Of a write under way, all may have reached the disk, or a part (in 256).
+    pub fn die(&mut self, rename_was_done: bool, reached: u8) {
         self.brain = None;
         self.life += 1;
         self.links.clear();
@@ -156,7 +159,7 @@ impl Host {
         self.rescues.clear();
         self.armed = None;
         self.wake_at = None;
-        self.disk.crash(rename_was_done);
+        self.disk.crash(rename_was_done, reached);
     }
 }
 
@@ -167,6 +170,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(h) else {
             return;
         };
+        host.disk.clear();
         let file = match host.disk.read() {
             Ok(file) => file,
             Err(why) => return self.checks.fail("X2", format!("s{h}: {why}")),

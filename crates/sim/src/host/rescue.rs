@@ -21,6 +21,7 @@ impl World {
     pub(super) fn start_rescue(&mut self, h: usize, id: RescueId, rescue: Box<Rescue>) {
         let draws = Stream::new(self.plan.seed, Purpose::Replication).of(h as u64);
         let took = draws.range(id.get(), TAKES_US.0, TAKES_US.1);
+        self.check_rescue(h, &rescue);
         let Some(host) = self.hosts.get_mut(h) else {
             return;
         };
@@ -49,6 +50,7 @@ impl World {
                     why: Arc::from(why),
                 },
             };
+            self.note_rescue(&rescue, &outcome);
             self.host_input(h, Input::Rescued { id, outcome });
         }
     }
@@ -87,8 +89,7 @@ fn range(history: &History, rescue: &Rescue) -> Result<Rescued, &'static str> {
     if place.kept_from.is_none_or(|from| from > fork) {
         return Err("the backlog begins behind the fork");
     }
-    let behind = |at: u64| at >= fork && at <= end;
-    let commands = history.writes.iter().filter(|(at, _)| behind(*at)).count();
+    let commands = history.whole_writes(fork, end).count();
     if commands == 0 {
         return Ok(Rescued::Nothing);
     }

@@ -42,7 +42,7 @@ fn quarry(mutant: Mutant) -> Quarry {
         Mutant::VoteBeforeDisk => (20, Swarm),
         Mutant::StandBeforeDisk => (20, Swarm),
         Mutant::ForgetVote => (20, Swarm),
-        Mutant::CountAnyEpoch => (20, Swarm),
+        Mutant::CountAnyEpoch => (100, Swarm),
         Mutant::NoMajority => (10, Directed(ALL_ALONE)),
         Mutant::NoQuorum => (20, Swarm),
         Mutant::PromotePriorityZero => (10, Directed(NOT_THIS_ONE)),
@@ -61,6 +61,10 @@ fn quarry(mutant: Mutant) -> Quarry {
         Mutant::NoHello => (40, Directed(LOST_IN_TIME)),
         Mutant::NeverRepoint => (10, Directed(LOST_BY_ONE)),
         Mutant::BelieveAnyEpoch => (10, Directed(LIED_TO)),
+        Mutant::DemoteBeforeRescue => (10, Directed(CUT_OFF_WITH_A_CLIENT)),
+        Mutant::RescueFromNextByte => (10, Directed(CUT_OFF_WITH_A_CLIENT)),
+        Mutant::NeverUnpause => (10, Directed(SWITCHED_OVER)),
+        Mutant::ImpatientHeal => (10, Directed(ONE_SYNCHRONISES)),
     };
     Quarry {
         mutant,
@@ -155,6 +159,30 @@ const LIED_TO: &str = "
     param right_by_ms 75000
     fault 16000 lie 0 1 s0 s1 r0
     fault 18000 unplug 90000 0 r0
+";
+
+/// A master goes on taking a client's writes while it is replaced, and comes back.
+const CUT_OFF_WITH_A_CLIENT: &str = "
+    param faults_ms 60000
+    param write_every_ms 100
+    fault 20000 split 20000 0 r0 c0
+";
+
+/// Two switchovers.
+const SWITCHED_OVER: &str = "
+    param faults_ms 60000
+    param write_every_ms 100
+    fault 20000 switchover 0 0 s0 s0 r0
+    fault 40000 switchover 0 0 s1 s1 r0
+";
+
+/// A leader waits for a replica that cannot synchronise, with three more to be re-pointed.
+const ONE_SYNCHRONISES: &str = "
+    param replicas 4
+    param failover_timeout_ms 100000
+    param faults_ms 90000
+    fault 19000 no-replication 60000 0 r1
+    fault 20000 crash 70000 0 r0
 ";
 
 impl Quarry {

@@ -24,13 +24,13 @@ impl World {
         let place = self.place(node);
         let life = match place {
             Place::Sentinel(h) => {
-                let renamed = Stream::new(self.plan.seed, Purpose::Crash)
-                    .of(h as u64)
-                    .odds(now.0, 1, 2);
+                let draws = Stream::new(self.plan.seed, Purpose::Crash).of(h as u64);
+                let renamed = draws.odds(now.0, 1, 2);
+                let reached = u8::try_from(draws.of(1).range(now.0, 0, 256)).unwrap_or(0);
                 let Some(host) = self.hosts.get_mut(h) else {
                     return;
                 };
-                host.die(renamed);
+                host.die(renamed, reached);
                 host.hung_until = At(0);
                 host.life
             }

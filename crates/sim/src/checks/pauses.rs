@@ -1,0 +1,136 @@
+//! S16: a pause of writes that a Sentinel asked for always ends: none is asked for longer than its
+//! kind may last, and one for a switchover is taken back as soon as that is over.
+
+use std::collections::BTreeMap;
+
+use bartizan_core::ids::LinkId;
+use bartizan_core::input::Input;
+use bartizan_core::notify::event::EventKind;
+use bartizan_core::output::{Call, Output};
+use bartizan_core::time::Mono;
+
+use super::{Check, Scene, Seen, Verdict};
+use crate::groups::Groups;
+
+/// No pause is asked for longer than that of a former master, in milliseconds.
+const LONGEST_MS: u64 = 5000;
+/// Nor one for a switchover than this, or half of `down-after-milliseconds`.
+const SWITCHOVER_MS: u64 = 1000;
+/// Who has had this long after the end of a pause, and that many occasions, has forgotten it.
+const PATIENCE_MS: u64 = 3000;
+const OCCASIONS: u32 = 20;
+
+/// Writes held back for a switchover.
+#[derive(Clone, Debug)]
+struct Held {
+    link: LinkId,
+    until: Mono,
+    /// The first look at the Sentinel after that, and how many there were.
+    late: Option<(Mono, u32)>,
+}
+
+/// The pauses for switchovers under way.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses {
+    asked: BTreeMap<(usize, usize), LinkId>,
+    held: BTreeMap<(usize, usize), Held>,
+}
+
+impl Pauses {
+    fn event(
+        &mut self,
+        scene: &Scene<'_>,
+        group: usize,
+        kind: EventKind,
+        payload: &str,
+    ) -> Verdict {
+        let key = (scene.host, group);
+        match kind {
+            EventKind::WritesPaused => {
+                let ms = payload
+                    .rsplit(' ')
+                    .next()
+                    .and_then(|ms| ms.parse::<u64>().ok());
+                let (Some(ms), Some(link)) = (ms, self.asked.get(&key)) else {
+                    return Err(format!("writes of m{group} are paused unasked: {payload}"));
+                };
+                if ms > SWITCHOVER_MS {
+                    return Err(format!("a switchover pauses m{group} for {ms} ms"));
+                }
+                let held = Held {
+                    link: *link,
+                    until: Mono::from_ms(scene.mono.as_ms() + ms),
+                    late: None,
+                };
+                self.held.insert(key, held);
+            }
+            EventKind::WritesReleased => {
+                let over = |held: &Held| scene.mono >= held.until;
+                if self.held.get(&key).is_some_and(over) {
+                    self.held.remove(&key);
+                }
+            }
+            EventKind::Unmonitor => {
+                self.held.remove(&key);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether anybody has forgotten a pause.
+    fn look(&mut self, scene: &Scene<'_>) -> Verdict {
+        let now = scene.mono;
+        let mine = self.held.iter_mut().filter(|((h, _), _)| *h == scene.host);
+        for ((_, group), held) in mine.filter(|(_, held)| held.until <= now) {
+            let (since, occasions) = held.late.get_or_insert((now, 0));
+            *occasions += 1;
+            if now.since(*since).as_ms() > PATIENCE_MS && *occasions > OCCASIONS {
+                return Err(format!("the pause of m{group} was never taken back"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Check for Pauses {
+    fn property(&self) -> &'static str {
+        "S16"
+    }
+
+    fn see(&mut self, groups: &Groups, scene: &Scene<'_>, seen: &Seen<'_>) -> Verdict {
+        match seen {
+            Seen::Boot(_) => {
+                self.asked.retain(|(h, _), _| *h != scene.host);
+                self.held.retain(|(h, _), _| *h != scene.host);
+            }
+            Seen::Output(Output::Call { link, what, .. }, Some(target)) => match what {
+                Call::Pause { span } => {
+                    if span.as_ms() > LONGEST_MS {
+                        return Err(format!("{} is paused for {span:?}", target.addr));
+                    }
+                    if let Some(group) = target.group {
+                        self.asked.insert((scene.host, group), *link);
+                    }
+                }
+                Call::Unpause => self
+                    .held
+                    .retain(|(h, _), held| (*h, held.link) != (scene.host, *link)),
+                _ => {}
+            },
+            Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {
+                self.held
+                    .retain(|(h, _), held| (*h, held.link) != (scene.host, *link));
+            }
+            Seen::Output(Output::Event(event), _) => {
+                let group = event.master.as_ref().and_then(|name| groups.by_name(name));
+                if let Some(group) = group {
+                    return self.event(scene, group, event.kind, &event.payload);
+                }
+            }
+            Seen::Drained { .. } => return self.look(scene),
+            _ => {}
+        }
+        Ok(())
+    }
+}
