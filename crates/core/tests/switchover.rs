@@ -440,3 +440,15 @@ fn a_demotion_that_is_not_answered_while_writes_are_held_back_is_not_delivered_l
     bench.until("close 6379 cmd", 2000);
     assert!(bench.now <= paused + Span::ms(1000));
 }
+
+#[test]
+fn a_former_master_that_did_not_hold_writes_back_is_fenced_before_it_is_demoted() {
+    let mut bench = group(&[R1]);
+    bench.host(MASTER).pause = Answer::Busy;
+    let mut said = bench.ask(Command::Failover { name: name() });
+    said.extend(bench.until(SWITCH, 3000));
+    bench.host(MASTER).pause = Answer::Done;
+    said.extend(bench.advance(5000));
+    let told = steps(&said, &["6379 CLIENT PAUSE 5000", "6379 SLAVEOF"]);
+    assert!(told[0].contains("CLIENT PAUSE 5000"), "{told:#?}");
+}

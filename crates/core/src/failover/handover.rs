@@ -60,6 +60,8 @@ pub(crate) struct WritePause {
     pub(crate) server: Addr,
     /// When the server lets them go on by itself, at the earliest.
     pub(crate) until: Mono,
+    /// The chosen replica had everything that the server had behind them.
+    pub(crate) caught_up: bool,
 }
 
 /// How long an operator's failover may take until the promotion, unless it says so.
@@ -160,6 +162,9 @@ impl Master {
                 let enough = cx.now.since(sent) < self.last_moment();
                 if enough && self.has_reached(&replica, goal) {
                     let mandate = handover.mandate;
+                    if let Some(pause) = &mut self.write_pause {
+                        pause.caught_up = true;
+                    }
                     self.begin_promotion(cx, mandate, replica);
                 } else if enough {
                     self.ask_offset_again(cx, &replica);
@@ -290,9 +295,9 @@ impl Master {
     }
 
     /// The new master is in office: the former one, whose clients wait, is demoted when clients are
-    /// about to be told, or before its pause ends. Once that is over it may have taken writes that
-    /// only it has, and comes home as any other former master does; so it does where the new
-    /// configuration cannot be written down.
+    /// about to be told, or before its pause ends. Where that is over, or the new master was promoted
+    /// without waiting for it, it may have taken writes that only it has, and comes home as any
+    /// other former master does; so it does where the new configuration cannot be written down.
     pub(crate) fn retire_former(&mut self, cx: &mut Ctx) {
         let (Failover::Reconfiguring(reconf), Some(pause)) = (&self.failover, &self.write_pause)
         else {
@@ -307,7 +312,8 @@ impl Master {
             self.write_pause = None;
             return self.tell(cx, EventKind::WritesReleased, About::Master);
         }
-        if cx.gate.is_failing() || !(announced || self.ends_soon(cx, pause)) {
+        let in_time = announced || self.ends_soon(cx, pause);
+        if cx.gate.is_failing() || !pause.caught_up || !in_time {
             return;
         }
         let whom = ReplicaOf::Master(self.configuration.addr.clone());
@@ -381,6 +387,7 @@ impl Master {
         self.write_pause = Some(WritePause {
             server: addr,
             until: cx.now + longest,
+            caught_up: false,
         });
         if let Failover::Handover(handover) = &mut self.failover {
             handover.stage = Stage::Pausing { sent: cx.now };
