@@ -14,7 +14,7 @@ use bartizan_wire::answer::{CommandLink, HelloLink};
 pub fn info(data: &[u8]) {
     let info = bartizan_wire::info::parse(data);
     assert!(info.replicas.len() <= REPLICAS_PER_MASTER);
-    assert!(info.raw.len() <= 3 * data.len());
+    assert!(bartizan_wire::unpack(&info.text).len() <= 3 * data.len());
 }
 
 /// A hello that is read is written as it was, but for how numbers and addresses are spelled.

@@ -43,8 +43,13 @@ pub struct Info {
     /// Where it stands in the history of writes; `None` before Redis 4.0.
     pub history: Option<History>,
     /// The whole text, for `SENTINEL INFO-CACHE`.
-    pub raw: Arc<str>,
+    pub text: PackedText,
 }
+
+/// A text as whoever read it packed it: it is kept for each server and seldom asked for. The core
+/// hands it back as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackedText(pub Arc<[u8]>);
 
 impl Default for Info {
     fn default() -> Self {
@@ -60,7 +65,7 @@ impl Default for Info {
             offset: None,
             announced: None,
             history: None,
-            raw: Arc::from(""),
+            text: PackedText::default(),
         }
     }
 }

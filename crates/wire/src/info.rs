@@ -1,13 +1,12 @@
 //! The text of an `INFO` reply (spec §6).
 
-use std::sync::Arc;
-
 use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{ReplId, RunId};
 use bartizan_core::limits::REPLICAS_PER_MASTER;
-use bartizan_core::report::{Fork, History, Info, Role};
+use bartizan_core::report::{Fork, History, Info, PackedText, Role};
 use bartizan_core::time::Span;
 
+use crate::pack::pack;
 use crate::resp::parse_integer;
 
 /// Longer texts are cut: the raw text is kept for each server.
@@ -16,15 +15,15 @@ const LONGEST: usize = 256 << 10;
 /// Reads the lines that matter; what is absent or unreadable is left at its default. Bytes that
 /// are not UTF-8 become replacement characters.
 pub fn parse(text: &[u8]) -> Info {
-    let raw: Arc<str> = Arc::from(String::from_utf8_lossy(text.get(..LONGEST).unwrap_or(text)));
+    let text = String::from_utf8_lossy(text.get(..LONGEST).unwrap_or(text));
     let mut reader = Reader::default();
-    for line in raw.split('\n') {
+    for line in text.split('\n') {
         let line = line.strip_suffix('\r').unwrap_or(line);
         if let Some((key, value)) = line.split_once(':') {
             reader.line(key, value);
         }
     }
-    reader.finish(raw)
+    reader.finish(pack(&text))
 }
 
 #[derive(Default)]
@@ -82,8 +81,8 @@ impl Reader {
         }
     }
 
-    fn finish(self, raw: Arc<str>) -> Info {
-        let mut info = Info { raw, ..self.info };
+    fn finish(self, text: PackedText) -> Info {
+        let mut info = Info { text, ..self.info };
         if info.role == Some(Role::Replica) {
             // A replica lists the replicas of its own here, which are not the master's.
             info.replicas.clear();
@@ -151,6 +150,7 @@ fn lag(value: &str) -> Option<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::unpack;
 
     const ID: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -229,7 +229,7 @@ mod tests {
             offset: Some(77),
             announced: Some(false),
             history: None,
-            raw: Arc::from(text),
+            text: pack(&text),
         };
         assert_eq!(info, expected);
     }
@@ -287,7 +287,7 @@ mod tests {
     fn bytes_that_are_not_utf8_are_replaced_and_the_rest_is_read() {
         let info = parse(b"os:\xff\xfe\r\nrole:master\r\n");
         assert_eq!(info.role, Some(Role::Master));
-        assert!(info.raw.contains('\u{fffd}'));
+        assert!(unpack(&info.text).contains('\u{fffd}'));
     }
 
     #[test]
@@ -301,7 +301,7 @@ mod tests {
         text.resize(1 << 20, b'x');
         let info = parse(&text);
         assert_eq!(info.replicas.len(), REPLICAS_PER_MASTER);
-        assert_eq!(info.raw.len(), LONGEST);
+        assert_eq!(unpack(&info.text).len(), LONGEST);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`call`], [`answer`] | links that we open: core calls out, core answers in |
 //! | [`info`], [`hello`] | texts inside them |
 //! | [`request`], [`reply`] | clients that connect to us: requests in, replies out |
+//! | [`unpack`] | INFO texts that are kept for long |
 //! | [`glob`] | Redis's patterns |
 
 pub mod answer;
@@ -18,6 +19,9 @@ pub mod call;
 pub use bartizan_core::glob;
 pub mod hello;
 pub mod info;
+mod pack;
 pub mod reply;
 pub mod request;
 pub mod resp;
+
+pub use pack::unpack;

@@ -2,6 +2,7 @@
 
 use bartizan_core::provide::reply::Reply;
 
+use crate::pack::unpack;
 use crate::resp::{Frame, Protocol, bulk, encode_frame, length, line, map_header};
 
 /// Appends a reply of the core.
@@ -11,6 +12,7 @@ pub fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
         Reply::Error(text) => line(b'-', text.as_bytes(), out),
         Reply::Integer(n) => encode_frame(&Frame::Integer(*n), protocol, out),
         Reply::Bulk(text) => bulk(text.as_bytes(), out),
+        Reply::Packed(text) => bulk(unpack(text).as_bytes(), out),
         Reply::NullArray => encode_frame(&Frame::NullArray, protocol, out),
         Reply::Null => encode_frame(&Frame::Null, protocol, out),
         Reply::Array(items) => {
@@ -36,6 +38,7 @@ pub fn frame(reply: &Reply) -> Frame {
         Reply::Error(text) => Frame::Error(text.as_bytes().to_vec()),
         Reply::Integer(n) => Frame::Integer(*n),
         Reply::Bulk(text) => Frame::bulk(text),
+        Reply::Packed(text) => Frame::bulk(&unpack(text)),
         Reply::NullArray => Frame::NullArray,
         Reply::Null => Frame::Null,
         Reply::Array(items) => Frame::Array(items.iter().map(frame).collect()),

@@ -320,7 +320,7 @@ fn other_calls_are_done_when_their_reply_is_of_the_right_kind() {
     let Answer::Info(info) = answer(&Call::Info, b"$13\r\nrole:master\r\n\r\n") else {
         panic!()
     };
-    assert_eq!(&*info.raw, "role:master\r\n");
+    assert_eq!(bartizan_wire::unpack(&info.text), "role:master\r\n");
     assert_eq!(answer(&Call::Info, b"+PONG\r\n"), Answer::Unexpected);
 }
 

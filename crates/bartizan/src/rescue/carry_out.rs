@@ -113,7 +113,9 @@ async fn stream(
         Ok(bytes) => Lead::read(&bytes),
         Err(trouble) => return nothing_had(&trouble.to_string()),
     };
-    let database = lead.database.or_else(|| only_database(&info.raw));
+    let database = lead
+        .database
+        .or_else(|| only_database(&bartizan_wire::unpack(&info.text)));
     if let (None, Some(database)) = (lead.database, database) {
         notes.push(format!(
             "the backlog does not say which database was selected at the fork: it is taken to \

@@ -3,14 +3,12 @@
 //! Which server is the master is said by the configuration alone, so a switch moves no links and
 //! forgets nothing (hazard H of the architecture notes).
 
-use std::sync::Arc;
-
 use crate::addr::Addr;
 use crate::failover::homecoming::Homecoming;
 use crate::failover::min_replicas::Watch;
 use crate::ids::{MasterName, RunId};
 use crate::monitor::link::{Link, Owner, Pace, Subscription};
-use crate::report::{History, Role};
+use crate::report::{History, PackedText, Role};
 use crate::time::{Mono, Span};
 
 /// A server of the group.
@@ -52,7 +50,7 @@ pub(crate) struct Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Cached {
     pub(crate) at: Mono,
-    pub(crate) text: Arc<str>,
+    pub(crate) text: PackedText,
 }
 
 /// What a replica says of its replication.

@@ -26,7 +26,7 @@ impl Master {
             server.history = info.history;
             server.info = Some(Cached {
                 at: cx.now,
-                text: info.raw.clone(),
+                text: info.text.clone(),
             });
         }
         if cx.tilt.is_none() {

@@ -315,7 +315,7 @@ impl View<'_> {
             let text = server
                 .info
                 .as_ref()
-                .map(|info| Reply::bulk(info.text.to_string()));
+                .map(|info| Reply::Packed(info.text.clone()));
             Reply::Array(vec![
                 Reply::Integer(i64::try_from(age).unwrap_or(i64::MAX)),
                 text.unwrap_or(Reply::Null),

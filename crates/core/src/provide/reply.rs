@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::report::PackedText;
+
 /// A reply to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -13,6 +15,8 @@ pub enum Reply {
     Integer(i64),
     /// A bulk string.
     Bulk(Cow<'static, str>),
+    /// A bulk string, still packed.
+    Packed(PackedText),
     /// `*-1` in RESP2, `_` in RESP3.
     NullArray,
     /// `$-1` in RESP2, `_` in RESP3.

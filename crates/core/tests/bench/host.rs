@@ -7,7 +7,7 @@ use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::{Epoch, RunId};
 use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
-use bartizan_core::report::{Ballot, Info, Opinion, Role};
+use bartizan_core::report::{Ballot, Info, Opinion, PackedText, Role};
 use bartizan_core::time::Span;
 
 use super::{addr, run_id};
@@ -68,7 +68,11 @@ impl Host {
             ping: Answer::Pong,
             info: Info {
                 run_id: Some(run_id(port, 0)),
-                raw: Arc::from(format!("# Server\r\ntcp_port:{port}\r\n")),
+                text: PackedText(
+                    format!("# Server\r\ntcp_port:{port}\r\n")
+                        .into_bytes()
+                        .into(),
+                ),
                 ..Info::default()
             },
             obeys: true,

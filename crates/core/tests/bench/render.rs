@@ -99,6 +99,8 @@ pub(crate) fn reply(it: &Reply) -> String {
         Reply::Error(text) => format!("-{text}"),
         Reply::Integer(n) => format!(":{n}"),
         Reply::Bulk(text) => text.to_string(),
+        // Tests pack nothing.
+        Reply::Packed(text) => String::from_utf8_lossy(&text.0).into_owned(),
         Reply::NullArray => "*-1".to_owned(),
         Reply::Null => "$-1".to_owned(),
         Reply::Array(items) => {

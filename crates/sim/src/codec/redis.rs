@@ -310,7 +310,6 @@ fn info_text(info: &Info) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use bartizan_core::ids::RunId;
 
@@ -326,7 +325,7 @@ mod tests {
     fn reads_back(server: &Server) {
         let info = server.info(At::ms(90_000), |_| None);
         let mut read = bartizan_wire::info::parse(info_text(&info).as_bytes());
-        read.raw = Arc::from("");
+        read.text = bartizan_core::report::PackedText::default();
         assert_eq!(read, info);
     }
 
