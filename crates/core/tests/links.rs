@@ -193,8 +193,61 @@ fn a_server_that_holds_back_a_hello_is_sent_no_other_and_its_pings_go_on() {
             Talk::Both => assert!(pings >= 10, "{pings}"),
             Talk::Listen => assert!(pings <= 5, "{pings}"),
         }
-        assert_eq!(events(&said).is_empty(), talk == Talk::Both);
+        assert_eq!(only(&said, "+sdown").is_empty(), talk == Talk::Both);
     }
+}
+
+#[test]
+fn a_server_that_does_not_answer_as_it_should_has_a_state_that_is_told_and_shown() {
+    let error = |text: &str| Answer::Error(Arc::from(text));
+    for (answer, word) in [
+        (Answer::Busy, "busy"),
+        (Answer::Loading, "loading"),
+        (Answer::MasterDown, "masterdown"),
+        (error("MISCONF Redis is configured to save"), "misconf"),
+        (error("NOPERM no"), "refusing"),
+    ] {
+        let mut bench = Bench::calm(&[], 0, 1);
+        bench.host(MASTER).ping = answer;
+        let told = |word: &str| {
+            [format!(
+                "+server-state master mymaster 127.0.0.1 6379 {word}"
+            )]
+        };
+        let shown = |bench: &Bench| text(&bench.query(&Query::Master(name())));
+        assert_eq!(events(&bench.advance(4000)), told(word));
+        assert!(shown(&bench).contains(&format!("server-state={word}")));
+        bench.host(MASTER).ping = Answer::Pong;
+        assert_eq!(events(&bench.advance(2000)), told("ok"));
+        assert!(!shown(&bench).contains("server-state"), "nothing to show");
+    }
+}
+
+#[test]
+fn a_paused_server_has_a_state_of_its_own() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.host(MASTER).pauses = true;
+    let told = |word: &str| {
+        [format!(
+            "+server-state master mymaster 127.0.0.1 6379 {word}"
+        )]
+    };
+    assert_eq!(events(&bench.advance(10_000)), told("paused"));
+    bench.host(MASTER).pauses = false;
+    assert_eq!(events(&bench.advance(2000)), told("ok"));
+}
+
+#[test]
+fn a_server_that_changes_its_mind_all_the_time_is_told_of_once_a_second() {
+    let mut bench = Bench::calm_with(&[], 0, 1, |boot| {
+        boot.durable.masters[0].options.down_after = Span::ms(500);
+    });
+    let mut told = 0;
+    for n in 0..200 {
+        bench.host(MASTER).ping = [Answer::Pong, Answer::Loading][n % 2].clone();
+        told += only(&bench.advance(50), "+server-state").len();
+    }
+    assert!((5..=11).contains(&told), "{told}");
 }
 
 #[test]

@@ -31,6 +31,11 @@ fn a_paused_server_is_not_held_to_be_down() {
         waits.is_some_and(|list| list.lines().any(|line| held(&line))),
         "a hello waited for the end of the pause"
     );
+    let told = fleet.events.of_kind("+server-state");
+    assert!(
+        told.iter().any(|event| event.payload.ends_with(" paused")),
+        "{told:?}"
+    );
 }
 
 #[test]

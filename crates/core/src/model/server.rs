@@ -8,6 +8,7 @@ use crate::failover::homecoming::Homecoming;
 use crate::failover::min_replicas::Watch;
 use crate::ids::{MasterName, RunId};
 use crate::monitor::link::{Link, Owner, Pace, Subscription};
+use crate::monitor::state::Condition;
 use crate::report::{History, PackedText, Role};
 use crate::time::{Mono, Span};
 
@@ -32,6 +33,8 @@ pub(crate) struct Server {
     pub(crate) sdown: Option<Mono>,
     /// When it went down last, whether or not it came back.
     pub(crate) last_sdown: Option<Mono>,
+    /// What its answers say of it.
+    pub(crate) condition: Condition,
     pub(crate) script_killed: bool,
     /// It restarted while it was the master, and has not answered PONG since.
     pub(crate) rebooted: Option<Mono>,
@@ -103,6 +106,7 @@ impl Server {
             },
             sdown: None,
             last_sdown: None,
+            condition: Condition::default(),
             script_killed: false,
             rebooted: None,
             stale_master: false,

@@ -234,6 +234,11 @@ impl Link {
         }
     }
 
+    /// Since when a hello has had no answer that holds up no PING.
+    pub(crate) fn hello_held_since(&self) -> Option<Mono> {
+        self.pulpit.held_since()
+    }
+
     /// Sends a hello to a server, over the connection that is right for it.
     pub(crate) fn tell(
         &mut self,

@@ -9,3 +9,4 @@ pub(crate) mod link;
 pub(crate) mod ping;
 pub(crate) mod pulpit;
 mod socket;
+pub(crate) mod state;

@@ -56,6 +56,11 @@ impl Pulpit {
         ours
     }
 
+    /// Since when the hello on the Pub/Sub link has not been answered.
+    pub(super) fn held_since(&self) -> Option<Mono> {
+        self.open.map(|(_, since)| since)
+    }
+
     /// The subscription stands.
     pub(super) const fn on_subscribed(&mut self, talk: Talk) {
         self.place = match talk {

@@ -12,6 +12,7 @@ use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::monitor::hello::Masters;
 use crate::monitor::link::Link;
+use crate::monitor::state::State;
 use crate::notify::script::JobState;
 use crate::provide::query::Query;
 use crate::provide::reply::Reply;
@@ -66,6 +67,14 @@ pub(crate) fn answer(masters: &Masters, cx: &Ctx, now: Mono, query: &Query) -> R
         Query::PendingScripts => Ok(view.pending_scripts()),
     };
     reply.unwrap_or_else(|error| error)
+}
+
+/// How a server answers, where it is not as it should.
+fn state(fields: &mut Fields, server: &Server) {
+    let state = server.condition.state;
+    if state != State::Ok && server.link.is_up() {
+        fields.put("server-state", state.name());
+    }
 }
 
 /// The moment and the context of a question.
@@ -125,6 +134,7 @@ impl View<'_> {
             }
         }
         // What redis-sentinel does not have is shown only where it is used.
+        state(&mut fields, server);
         if options.crash_detection > Span::ZERO {
             fields.put("crash-detection", options.crash_detection.as_ms());
         }
@@ -166,6 +176,7 @@ impl View<'_> {
         fields.put("slave-priority", facts.priority);
         fields.put("slave-repl-offset", facts.offset);
         fields.put("replica-announced", u8::from(facts.announced));
+        state(&mut fields, server);
         Reply::Map(fields.0)
     }
 

@@ -142,7 +142,9 @@ impl Sentinel {
                     return;
                 };
                 match (pending, answer) {
-                    (Pending::Ping, Answer::Pong) if server.is_well() => {
+                    (Pending::Ping, Answer::Pong)
+                        if server.is_well() && !server.note_state(&Answer::Pong, now) =>
+                    {
                         // Nothing is decided by a master that goes on being well: only the next
                         // PING is new, and now and then a hello.
                         server.link.ping.on_valid(now);
@@ -202,6 +204,12 @@ impl Sentinel {
             return;
         };
         let renames = master.options.renames.clone();
+        let Some(server) = master.servers.get_mut(addr) else {
+            return;
+        };
+        if server.note_state(answer, now) {
+            master.tell_state(&mut self.cx, addr);
+        }
         let Some(server) = master.servers.get_mut(addr) else {
             return;
         };
