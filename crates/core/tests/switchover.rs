@@ -226,6 +226,30 @@ fn offsets_of_another_history_are_not_compared() {
 }
 
 #[test]
+fn a_plain_failover_waits_for_a_master_that_is_being_reached_again() {
+    let mut bench = group(&[R1]);
+    // Nobody answers there for a moment, as when connections were cut.
+    lose(&mut bench, MASTER);
+    let mut said = bench.ask(Command::Failover { name: name() });
+    said.extend(bench.advance(300));
+    assert_eq!(steps(&said, &["SLAVEOF", "CLIENT PAUSE"]), [] as [&str; 0]);
+
+    bench.revive(MASTER);
+    said.extend(bench.until(SWITCH, 3000));
+    let order = steps(&said, &["+writes-paused", "+promoted-slave"]);
+    assert!(order[0].contains("+writes-paused"), "{order:?}");
+}
+
+#[test]
+fn a_plain_failover_waits_no_longer_than_a_second_for_a_master_that_is_gone() {
+    let mut bench = group(&[R1]);
+    lose(&mut bench, MASTER);
+    let mut said = bench.ask(Command::Failover { name: name() });
+    said.extend(bench.until(SWITCH, 1500));
+    assert_eq!(steps(&said, &["+writes-paused"]), [] as [&str; 0]);
+}
+
+#[test]
 fn where_writes_cannot_be_paused_a_plain_failover_is_what_it_was() {
     let mut bench = group(&[R1]);
     bench.host(MASTER).pause = Answer::Error(Arc::from("ERR syntax error"));

@@ -66,6 +66,10 @@ pub(crate) struct WritePause {
 
 /// How long an operator's failover may take until the promotion, unless it says so.
 pub(crate) const PATIENCE: Span = Span::secs(5);
+/// For how long a plain failover waits for a master that cannot be asked now: its connection is
+/// being made again, or has not told yet that it is the master. Without a handover, what clients
+/// write meanwhile is lost.
+const READY_SOON: Span = Span::secs(1);
 /// Writes are held back no longer than this, nor than half of `down-after-milliseconds`: a
 /// redis-sentinel's PING waits behind its own hello meanwhile.
 const LONGEST_PAUSE: Span = Span::secs(1);
@@ -99,7 +103,8 @@ impl Master {
     /// promoted at once.
     pub(crate) fn on_replica_chosen(&mut self, cx: &mut Ctx, mandate: Mandate, replica: Addr) {
         self.tell(cx, EventKind::SelectedSlave, About::Replica(&replica));
-        if mandate.cause == Cause::Operator && self.can_hand_over(cx) {
+        let ready = self.can_hand_over(cx);
+        if mandate.cause == Cause::Operator && (ready || self.may_be_ready_soon()) {
             self.owe_offsets(&replica);
             self.failover = Failover::Handover(Handover::new(mandate, replica, cx.now));
         } else if self.is_strict() {
@@ -123,6 +128,16 @@ impl Master {
         })
     }
 
+    /// Whether that may change within a moment: nobody holds it to be down, and it has yet to tell
+    /// what it is. Where a handover was insisted on it is refused at once.
+    fn may_be_ready_soon(&self) -> bool {
+        let untold = self.primary().is_some_and(|master| {
+            let told = master.link.is_up() && master.role == Role::Master && master.info.is_some();
+            master.sdown.is_none() && !told
+        });
+        untold && self.odown.is_none() && !self.is_strict()
+    }
+
     /// Takes a handover as far as it can go now.
     pub(crate) fn hand_over(&mut self, cx: &mut Ctx) {
         let Failover::Handover(handover) = &self.failover else {
@@ -140,10 +155,14 @@ impl Master {
         if !fit {
             return self.fail_handover(cx, "the replica was lost");
         }
-        if !reachable {
-            return self.give_way(cx, "the master was lost");
-        }
+        let lost = "the master was lost";
         match stage {
+            Stage::Approaching { .. } if !self.can_hand_over(cx) => {
+                if !self.may_be_ready_soon() || cx.now.since(since) >= READY_SOON {
+                    self.give_way(cx, lost);
+                }
+            }
+            Stage::Pausing { .. } | Stage::Paused { .. } if !reachable => self.give_way(cx, lost),
             Stage::Approaching { goal } => {
                 if self.has_reached(&replica, goal) {
                     self.hold_writes(cx);
@@ -178,6 +197,9 @@ impl Master {
     /// When time alone takes it further.
     pub(crate) fn handover_due(&self, cx: &Ctx, handover: &Handover) -> Mono {
         let limit = match handover.stage {
+            Stage::Approaching { .. } if !self.can_hand_over(cx) => {
+                return handover.since + READY_SOON;
+            }
             Stage::Approaching { .. } => handover.since + self.order_timeout(),
             Stage::Pausing { sent } => return sent + self.longest_pause().over(2),
             Stage::Paused { sent, .. } => sent + self.last_moment(),
