@@ -2,26 +2,20 @@
 //! until all Sentinels agree, until subscribers have heard of it, until the replicas follow.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bartizan_wire::resp::Frame;
 
-use crate::client::{Client, Stop, address, text};
+use crate::ask::{NAME, ask, first_word, follow, given, info, knows, look, pause, until};
+use crate::client::{Stop, text};
 use crate::live::ports::Ports;
 use crate::live::process::{Orphan, Process};
+use crate::lost;
 use crate::moment::Moment;
 use crate::sentinels::{Program, Sentinels};
-use crate::watch::{Watcher, events, join, spawn};
-
-/// The name under which Sentinels watch the master.
-const NAME: &str = "mymaster";
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(2);
-/// How long a start, or a discovery, may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::watch::{Watcher, events, join};
 
 /// What happens to the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +29,20 @@ pub enum Mode {
     /// SIGKILL, and the Sentinel that is elected is killed as soon as it says so. Times count
     /// from its death.
     Leader,
+    /// SIGKILL while the other Sentinels are frozen, and a quorum of one: the only candidate gets
+    /// no majority, gives up, and tries again. See [`crate::lost`].
+    Lost,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Kill, Self::Stop, Self::Manual, Self::Leader];
+    pub const ALL: [Self; 5] = [
+        Self::Kill,
+        Self::Stop,
+        Self::Manual,
+        Self::Leader,
+        Self::Lost,
+    ];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Mode {
             Self::Stop => "stop",
             Self::Manual => "manual",
             Self::Leader => "leader",
+            Self::Lost => "lost",
         }
     }
 }
@@ -78,7 +82,7 @@ pub struct Plan {
 pub type Marks = BTreeMap<&'static str, Duration>;
 
 /// The names of all marks, in the order of tables.
-pub const MARKS: [&str; 8] = [
+pub const MARKS: [&str; 11] = [
     "discovery",
     "promoted",
     "write",
@@ -86,7 +90,10 @@ pub const MARKS: [&str; 8] = [
     "first heard",
     "all heard",
     "heard after promotion",
+    "agree after write",
     "follow",
+    "follow after write",
+    "next try",
 ];
 
 /// One round with servers and Sentinels of its own.
@@ -94,26 +101,15 @@ pub const MARKS: [&str; 8] = [
 /// # Errors
 /// When something does not start, nothing is discovered, or it was interrupted.
 pub fn round(program: &Program, plan: &Plan, interrupted: &Stop) -> Result<Marks> {
-    let mut servers = Servers::start(plan.replicas, interrupted)?;
-    let began = Moment::now();
-    let quorum = plan.sentinels / 2 + 1;
-    let lines = format!(
-        "sentinel monitor {NAME} 127.0.0.1 {} {quorum}\n\
-         sentinel down-after-milliseconds {NAME} {}\n\
-         sentinel failover-timeout {NAME} {}\n\
-         sentinel parallel-syncs {NAME} {}\n{}",
-        servers.master(),
-        plan.down_after.as_millis(),
-        plan.failover_timeout.as_millis(),
-        plan.replicas,
-        plan.lines,
-    );
-    let mut sentinels = Sentinels::start(program, plan.sentinels, &lines)?;
-    let known = || sentinels.ports().iter().all(|port| knows(*port, plan));
-    until("discovery", interrupted, known)?;
-    let mut marks = Marks::from([("discovery", Moment::now().since(began))]);
-    pause(plan.settle, interrupted)?;
-
+    let Fleet {
+        mut servers,
+        mut sentinels,
+        mut marks,
+    } = Fleet::start(program, plan, interrupted)?;
+    if plan.mode == Mode::Lost {
+        lost::next_try(&mut servers, &sentinels, plan, &mut marks, interrupted)?;
+        return Ok(marks);
+    }
     let stop = Stop::default();
     let (tell, leaders) = channel();
     let mut listeners = Vec::new();
@@ -138,8 +134,49 @@ pub fn round(program: &Program, plan: &Plan, interrupted: &Stop) -> Result<Marks
     Ok(marks)
 }
 
+/// Servers and Sentinels that know each other, before anything happens.
+struct Fleet {
+    servers: Servers,
+    sentinels: Sentinels,
+    /// How long that took.
+    marks: Marks,
+}
+
+impl Fleet {
+    fn start(program: &Program, plan: &Plan, interrupted: &Stop) -> Result<Self> {
+        let servers = Servers::start(plan.replicas, interrupted)?;
+        let began = Moment::now();
+        let quorum = match plan.mode {
+            // Who sees it alone may try, and does not get the votes.
+            Mode::Lost => 1,
+            _ => plan.sentinels / 2 + 1,
+        };
+        let lines = format!(
+            "sentinel monitor {NAME} 127.0.0.1 {} {quorum}\n\
+             sentinel down-after-milliseconds {NAME} {}\n\
+             sentinel failover-timeout {NAME} {}\n\
+             sentinel parallel-syncs {NAME} {}\n{}",
+            servers.master(),
+            plan.down_after.as_millis(),
+            plan.failover_timeout.as_millis(),
+            plan.replicas,
+            plan.lines,
+        );
+        let sentinels = Sentinels::start(program, plan.sentinels, &lines)?;
+        let known = || sentinels.ports().iter().all(|port| knows(*port, plan));
+        until("discovery", interrupted, known)?;
+        let marks = Marks::from([("discovery", Moment::now().since(began))]);
+        pause(plan.settle, interrupted)?;
+        Ok(Self {
+            servers,
+            sentinels,
+            marks,
+        })
+    }
+}
+
 /// One master and its replicas.
-struct Servers {
+pub(crate) struct Servers {
     all: Vec<Server>,
     _dir: tempfile::TempDir,
     _ports: Ports,
@@ -200,6 +237,14 @@ impl Servers {
         self.all.iter().skip(1).map(|server| server.port).collect()
     }
 
+    /// Kills the master; gives when.
+    pub(crate) fn kill_master(&mut self) -> Result<Moment> {
+        let at = Moment::now();
+        let master = self.all.first_mut().context("there is a master")?;
+        master.process.crash();
+        Ok(at)
+    }
+
     /// Breaks the master; gives since when times count, and which Sentinel was lost with it.
     fn break_master(
         &mut self,
@@ -211,7 +256,7 @@ impl Servers {
         let broken = Moment::now();
         let master = self.all.first_mut().context("there is a master")?;
         match plan.mode {
-            Mode::Kill => master.process.crash(),
+            Mode::Kill | Mode::Lost => master.process.crash(),
             Mode::Stop => master.process.freeze(),
             Mode::Manual => {
                 let reply = ask(asked, &["SENTINEL", "FAILOVER", NAME])?;
@@ -353,117 +398,11 @@ impl Seen {
         let last = heard.iter().max().copied();
         mark("first heard", heard.iter().min().copied());
         mark("all heard", last);
-        if let (Some(promoted), Some(last)) = (self.promoted, last) {
-            marks.insert("heard after promotion", last.since(promoted));
-        }
-    }
-}
-
-/// Looks every few milliseconds whether something is so; gives when it was, or `None` if it was
-/// stopped before. `is_so` is told how often it was asked.
-fn look(
-    name: &str,
-    stop: &Stop,
-    mut is_so: impl FnMut(usize) -> bool + Send + 'static,
-) -> Result<Watcher<Option<Moment>>> {
-    let stop = stop.clone();
-    spawn(name, move || {
-        let mut turn = 0;
-        while !stop.is_set() {
-            if is_so(turn) {
-                return Ok(Some(Moment::now()));
-            }
-            turn += 1;
-            std::thread::sleep(LOOK);
-        }
-        Ok(None)
-    })
-}
-
-/// Whether one replica is the master and all others follow it with their links up.
-fn follow(replicas: &[u16]) -> bool {
-    let told: Vec<_> = replicas.iter().map(|port| (*port, info(*port))).collect();
-    let is = |fields: &BTreeMap<String, String>, name: &str, value: &str| {
-        fields.get(name).is_some_and(|field| field == value)
-    };
-    let Some((master, _)) = told.iter().find(|(_, fields)| is(fields, "role", "master")) else {
-        return false;
-    };
-    let port = master.to_string();
-    told.iter()
-        .filter(|(other, _)| other != master)
-        .all(|(_, fields)| {
-            is(fields, "master_port", &port) && is(fields, "master_link_status", "up")
-        })
-}
-
-/// Whether a Sentinel knows everybody.
-fn knows(port: u16, plan: &Plan) -> bool {
-    let Ok(Frame::Array(items)) = ask(port, &["SENTINEL", "MASTER", NAME]) else {
-        return false;
-    };
-    let fields: BTreeMap<_, _> = items
-        .chunks_exact(2)
-        .filter_map(|pair| Some((text(pair.first()?)?, text(pair.last()?)?)))
-        .collect();
-    fields.get("num-slaves") == Some(&plan.replicas.to_string().as_str())
-        && fields.get("num-other-sentinels") == Some(&(plan.sentinels - 1).to_string().as_str())
-        && fields.get("flags") == Some(&"master")
-}
-
-/// The port that a Sentinel gives for the master.
-fn given(port: u16) -> Option<u16> {
-    let reply = ask(port, &["SENTINEL", "get-master-addr-by-name", NAME]).ok()?;
-    address(&reply).as_ref().map(SocketAddr::port)
-}
-
-fn first_word(port: u16, words: &[&str]) -> Option<String> {
-    match ask(port, words).ok()? {
-        Frame::Array(items) => items.first().and_then(text).map(str::to_owned),
-        _ => None,
-    }
-}
-
-fn info(port: u16) -> BTreeMap<String, String> {
-    let reply = ask(port, &["INFO", "replication"]);
-    let told = reply.as_ref().ok().and_then(text).unwrap_or_default();
-    let pairs = told
-        .lines()
-        .filter_map(|line| line.trim_end().split_once(':'));
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
-}
-
-/// Connects, asks once, and waits half a second at most.
-fn ask(port: u16, words: &[&str]) -> std::io::Result<Frame> {
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut client = Client::connect_within(addr, Duration::from_millis(500))?;
-    client.send(words)?;
-    client.read_once()
-}
-
-fn until(what: &str, interrupted: &Stop, mut is_so: impl FnMut() -> bool) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        if Instant::now() >= deadline {
-            bail!("{what}: not in {} s", PATIENCE.as_secs());
-        }
-        pause(LOOK, interrupted)?;
-    }
-    Ok(())
-}
-
-fn pause(span: Duration, interrupted: &Stop) -> Result<()> {
-    let deadline = Instant::now() + span;
-    loop {
-        if interrupted.is_set() {
-            bail!("interrupted");
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        std::thread::sleep(left.min(Duration::from_millis(50)));
+        let mut between = |name, from: Option<Moment>, to: Option<Moment>| {
+            marks.extend(from.zip(to).map(|(from, to)| (name, to.since(from))));
+        };
+        between("heard after promotion", self.promoted, last);
+        between("agree after write", self.write, self.agree);
+        between("follow after write", self.write, self.follow);
     }
 }

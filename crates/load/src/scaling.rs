@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use bartizan_load::scale::{Outcome, Plan, measure};
 use bartizan_load::sentinels::Program;
 use bartizan_load::stats::{Summary, json_of, round};
-use bartizan_load::troupe::Place;
+use bartizan_load::troupe::{Place, open_files};
 use bartizan_load::watch::crowd::Answers;
 use bartizan_load::watch::probe::Part;
 use serde_json::{Value, json};
@@ -18,7 +18,8 @@ Plays many masters with their replicas to real Sentinels, and kills many masters
 
   --program LABEL=PATH   what to measure; may be given again: one after the other
   --run M:K[:R]          M masters, of which K are killed, with R replicas each (2; 0.96 is one
-                         for most); may be given again; 1000:100 without it
+                         for most, and `fit` as many as files may be opened, 2 at
+                         most); may be given again; 1000:100 without it
   --sentinels 3          how many watch
   --down-after 5000      ms; the failover timeout and the rest are as by default
   --idle 20              seconds in which nothing happens, for the cost of that
@@ -116,23 +117,37 @@ fn plan(run: &str, base: &Plan) -> Result<Plan> {
         .next()
         .map_or(Ok(0), str::parse)
         .context("how many are killed?")?;
-    // Hundredths, so that a share of masters can be without a replica.
-    let each = parts.next().unwrap_or("2");
-    let (whole, hundredths) = each.split_once('.').unwrap_or((each, ""));
-    let whole: usize = whole.parse().context("how many replicas?")?;
-    let hundredths: usize = format!("{hundredths:0<2}")
-        .parse()
-        .context("how many replicas?")?;
-    if parts.next().is_some() || kill > masters || hundredths > 99 {
+    let replicas = replicas(masters, parts.next().unwrap_or("2"))?;
+    if parts.next().is_some() || kill > masters {
         bail!("M:K or M:K:R, and K at most M");
     }
-    let replicas = masters * whole + masters * hundredths / 100;
     Ok(Plan {
         masters,
         kill,
         replicas,
         ..base.clone()
     })
+}
+
+/// How many replicas there are in all.
+fn replicas(masters: usize, each: &str) -> Result<usize> {
+    /// Files that a Sentinel opens besides its two links to each server: those of clients and
+    /// other Sentinels, and what it keeps back for itself.
+    const OTHER_FILES: usize = 600;
+    if each == "fit" {
+        let servers = open_files().saturating_sub(OTHER_FILES) / 2;
+        return Ok(servers.saturating_sub(masters).min(2 * masters));
+    }
+    // Hundredths, so that a share of masters can be without a replica.
+    let (whole, hundredths) = each.split_once('.').unwrap_or((each, ""));
+    let whole: usize = whole.parse().context("how many replicas?")?;
+    let hundredths: usize = format!("{hundredths:0<2}")
+        .parse()
+        .context("how many replicas?")?;
+    if hundredths > 99 {
+        bail!("two digits behind the point");
+    }
+    Ok(masters * whole + masters * hundredths / 100)
 }
 
 /// Everything that came out, for a file.
@@ -179,6 +194,9 @@ fn row(program: &Program, plan: &Plan, outcome: &Outcome) -> Value {
         "replicas": plan.replicas,
         "sentinels": plan.sentinels,
         "down_after_s": plan.down_after.as_secs_f64(),
+        "open_files": open_files(),
+        "discovery_bound_s": plan.discovery_bound.as_secs_f64(),
+        "failover_bound_s": plan.failover_bound.as_secs_f64(),
         "discovered_s": discovered,
         "discovery_cpu_s": seconds(&outcome.discovery_cpu).map(|s| round(s.worst)),
         "idle_cpu": worst(&outcome.idle_cpu),
@@ -187,6 +205,7 @@ fn row(program: &Program, plan: &Plan, outcome: &Outcome) -> Value {
         "answers_ms": answers,
         "writes": writes,
         "killed": plan.kill,
+        "promoted_each_s": each(&outcome.promoted),
         "promoted_s": json_of(seconds(&outcome.promoted)),
         "all_know_s": json_of(seconds(&outcome.agreed)),
         "failover_cpu_s": seconds(&outcome.failover_cpu).map(|s| round(s.worst)),
@@ -198,6 +217,14 @@ fn row(program: &Program, plan: &Plan, outcome: &Outcome) -> Value {
         "clients": plan.clients,
         "crowd": crowds,
     })
+}
+
+/// All of them, in seconds.
+fn each(durations: &[Duration]) -> Vec<f64> {
+    durations
+        .iter()
+        .map(|took| round(took.as_secs_f64()))
+        .collect()
 }
 
 fn crowd(answers: &Answers) -> Value {

@@ -105,6 +105,14 @@ impl Sentinels {
         }
     }
 
+    /// Stops one (SIGSTOP): its sockets stay open and nobody answers. It dies as well as the
+    /// others when this value does.
+    pub fn freeze(&self, index: usize) {
+        if let Some(sentinel) = self.all.get(index) {
+            sentinel.process.freeze();
+        }
+    }
+
     /// # Errors
     /// When one of them has ended, with what it said last.
     pub fn check(&mut self) -> Result<()> {

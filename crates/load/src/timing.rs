@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bartizan_load::latency::{MARKS, Marks, Mode, Plan, round};
-use bartizan_load::stats::{Summary, json_of};
+use bartizan_load::stats::{Summary, json_of, round as round_to};
 use serde_json::{Map, Value, json};
 
 use crate::options::{Words, on_interrupt};
@@ -13,7 +13,7 @@ pub(crate) const HELP: &str = "\
 Fails one real master at a time over, and measures from outside how long it takes.
 
   --program LABEL=PATH   what to measure; given again, the programs take turns in each round
-  --mode MODE            kill, stop, manual or leader; may be given again; all without it
+  --mode MODE            kill, stop, manual, leader or lost; may be given again; all without it
   --rounds 20            for each mode and program
   --down-after 1000      ms
   --failover-timeout 10000   ms
@@ -25,7 +25,8 @@ Fails one real master at a time over, and measures from outside how long it take
 
 What happens to the master: it is killed (SIGKILL), stopped (SIGSTOP), failed over by hand, or
 killed with the Sentinel that is then elected (leader): as soon as that says so, it is killed too,
-and times count from its death.
+and times count from its death. Or (lost) it is killed while all Sentinels but one are stopped, and
+a quorum of one lets that one try alone: nobody elects it, it gives up, and tries again.
 What is measured, in ms from then on, median and worst:
   discovery    from the start of the first Sentinel until each knows everybody
   promoted     a replica calls itself master (ROLE)
@@ -33,7 +34,10 @@ What is measured, in ms from then on, median and worst:
   all agree    every living Sentinel gives the same new address
   first/all heard   the first, and the last, Sentinel published +switch-master
   heard after promotion   the same, from the promotion
-  follow       all other replicas follow the new master, with their links up";
+  agree after write       the difference of the two, of the same round
+  follow       all other replicas follow the new master, with their links up
+  follow after write      the difference of the two
+  next try     (lost) from -failover-abort-not-elected to the same Sentinel's next +try-failover";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     if args.iter().any(|word| word == "--help" || word == "-h") {
@@ -77,9 +81,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
                 };
                 let marks = round(program, &plan, &interrupted)
                     .with_context(|| format!("{} {}", mode.name(), program.label))?;
-                let write = marks.get("write").map_or(0.0, Duration::as_secs_f64) * 1000.0;
+                let mark = end_of(mode);
+                let took = marks.get(mark).map_or_else(
+                    || format!("not in {} s", plan.bound.as_secs()),
+                    |took| format!("after {:.0} ms", took.as_secs_f64() * 1000.0),
+                );
                 eprintln!(
-                    "[{:>5.0} s] {} {number}/{rounds} {}: write after {write:.0} ms",
+                    "[{:>5.0} s] {} {number}/{rounds} {}: {mark} {took}",
                     began.elapsed().as_secs_f64(),
                     mode.name(),
                     program.label
@@ -108,10 +116,18 @@ fn modes(words: &mut Words) -> Result<Vec<Mode>> {
     for name in named {
         match Mode::ALL.into_iter().find(|mode| mode.name() == name) {
             Some(mode) => modes.push(mode),
-            None => bail!("--mode {name}: kill, stop, manual or leader"),
+            None => bail!("--mode {name}: kill, stop, manual, leader or lost"),
         }
     }
     Ok(modes)
+}
+
+/// The mark that a round is about.
+const fn end_of(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Lost => "next try",
+        _ => "write",
+    }
 }
 
 fn table(mode: Mode, label: &str, plan: &Plan, rounds: &[Marks]) -> Value {
@@ -120,6 +136,10 @@ fn table(mode: Mode, label: &str, plan: &Plan, rounds: &[Marks]) -> Value {
         let took = rounds.iter().filter_map(|marks| marks.get(mark)).copied();
         marks.insert(mark.to_owned(), json_of(Summary::of_ms(took)));
     }
+    let ends = rounds.iter().filter_map(|marks| marks.get(end_of(mode)));
+    let each: Vec<f64> = ends
+        .map(|took| round_to(took.as_secs_f64() * 1000.0))
+        .collect();
     json!({
         "program": label,
         "mode": mode.name(),
@@ -127,6 +147,8 @@ fn table(mode: Mode, label: &str, plan: &Plan, rounds: &[Marks]) -> Value {
         "down_after_ms": plan.down_after.as_secs_f64() * 1000.0,
         "lines": plan.lines,
         "marks_ms": marks,
+        "each_ms": each,
+        "bound_s": plan.bound.as_secs_f64(),
         "without_write": rounds.iter().filter(|marks| !marks.contains_key("write")).count(),
     })
 }
