@@ -73,7 +73,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        brief: "Measures Bartizan beside redis-sentinel: `latency`, `scale`, `micro`",
+        brief: "Measures Bartizan beside redis-sentinel and writes docs/benchmarks.md",
         help: bench::HELP,
         run: bench::run,
     },

@@ -13,14 +13,18 @@ pub(crate) fn root() -> Result<PathBuf> {
         .to_path_buf())
 }
 
-/// Runs cargo in the workspace's root, with its output going where ours goes.
-pub(crate) fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+/// Cargo in the workspace's root, not started yet.
+pub(crate) fn cargo_command(args: &[&str]) -> Result<Command> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
-    command
-        .args(args)
-        .current_dir(root()?)
-        .envs(env.iter().copied());
+    command.args(args).current_dir(root()?);
+    Ok(command)
+}
+
+/// Runs cargo in the workspace's root, with its output going where ours goes.
+pub(crate) fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+    let mut command = cargo_command(args)?;
+    command.envs(env.iter().copied());
     let status = command.status().context("cargo cannot be started")?;
     if !status.success() {
         bail!("`cargo {}` failed ({status})", args.join(" "));
