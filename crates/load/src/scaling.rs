@@ -295,3 +295,21 @@ fn line(row: &Value) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_are_so_many_each_a_share_or_what_fits() {
+        assert_eq!(replicas(100, "2").unwrap(), 200);
+        assert_eq!(replicas(100, "0.5").unwrap(), 50);
+        assert_eq!(replicas(10, "fit").unwrap(), 20);
+        let many = open_files();
+        assert_eq!(replicas(many, "fit").unwrap(), 0);
+        let most = many / 4;
+        assert!(2 * (most + replicas(most, "fit").unwrap()) <= many);
+        assert!(replicas(100, "0.123").is_err());
+    }
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -29,9 +30,33 @@ pub(crate) fn load_average() -> String {
     words.join(" ")
 }
 
-/// Year to minute, UTC.
+/// The share of all processors that others use: a few seconds in which we do nothing. The load
+/// average would still tell of what we did before.
+pub(crate) fn busy() -> Option<f64> {
+    const LOOK: Duration = Duration::from_secs(3);
+    let (before, idle_before) = processor_time()?;
+    std::thread::sleep(LOOK);
+    let (after, idle_after) = processor_time()?;
+    let share = (idle_after - idle_before) / (after - before);
+    share.is_finite().then_some(1.0 - share)
+}
+
+/// All time of all processors since the start, and what of it was idle or waited for a disk, in
+/// the kernel's ticks.
+fn processor_time() -> Option<(f64, f64)> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let fields = stat.lines().next()?.split_whitespace().skip(1);
+    // What guests used is part of the first two.
+    let ticks: Vec<f64> = fields
+        .take(8)
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    Some((ticks.iter().sum(), ticks.get(3)? + ticks.get(4)?))
+}
+
+/// Year to second, UTC.
 pub(crate) fn date() -> String {
-    said("date", &["-u", "+%F %H:%M UTC"])
+    said("date", &["-u", "+%F %H:%M:%S UTC"])
 }
 
 fn read(path: &str) -> String {

@@ -29,8 +29,8 @@ on a machine that should do nothing else meanwhile.
   --only NAME    this part alone, and then the page; may be given again
   --list         the parts, with how long each takes
 What came out of each part is one JSON file in the folder bench of cargo's target directory as
-soon as the part is done: an interrupted run loses only the part under way. The load average
-at the start of each part goes into the page: a busy machine shows.
+soon as the part is done: an interrupted run loses only the part under way. The load average,
+and how busy the machine is, just before each part go into the page.
 
 One thing at a time, with results on the terminal or, with --json FILE, in a file:
   latency        one real master at a time: killed, stopped, failed over by hand, killed with

@@ -13,6 +13,8 @@ use super::{plots, tables, targets};
 pub(crate) const PAGE: &str = "docs/benchmarks.md";
 /// Where its plots are, beside it.
 const PLOTS: &str = "benchmarks";
+/// Less than this of a machine that does nothing else is the system itself.
+const QUIET: f64 = 0.1;
 const END: &str = "<!-- end -->";
 
 /// Writes page and plots into a folder, from the page that the project has and from results.
@@ -116,18 +118,17 @@ fn about(results: &Results) -> String {
 /// What makes figures doubtful: other work on the machine, and parts that do not belong together.
 fn warnings(parts: &[(&str, &Value)]) -> String {
     let mut text = String::new();
-    // Before its own first part a run has not loaded the machine yet.
-    let first = parts.iter().min_by_key(|(_, part)| part["began"].as_str());
-    if let Some((name, part)) = first {
-        let cores = figure(part, "/machine/cores").unwrap_or(1.0);
-        let load = load_of(part);
-        if load > cores / 4.0 {
-            text.push_str(&format!(
-                "**The machine was busy with other work**: when the first part ({name}) began, \
-                 {load} processes wanted its {cores} cores. The ratios carry further than the \
-                 figures.\n\n"
-            ));
-        }
+    let busy: Vec<String> = parts
+        .iter()
+        .filter(|(_, part)| figure(part, "/busy_before").is_none_or(|busy| busy > QUIET))
+        .map(|(name, part)| format!("{name} ({})", percent(part)))
+        .collect();
+    if !busy.is_empty() {
+        text.push_str(&format!(
+            "**The machine was busy with other work**, in brackets how much of it, just before: \
+             {}. The ratios carry further than the figures.\n\n",
+            busy.join(", ")
+        ));
     }
     let mut commits: Vec<String> = parts
         .iter()
@@ -144,14 +145,16 @@ fn warnings(parts: &[(&str, &Value)]) -> String {
     text
 }
 
-/// How many processes wanted to run in the minute before a part.
-fn load_of(part: &Value) -> f64 {
-    let load = part["load_average"].as_str().unwrap_or_default();
-    let first = load.split(' ').next().and_then(|word| word.parse().ok());
-    first.unwrap_or(0.0)
+/// The share of all processors that others used.
+fn percent(part: &Value) -> String {
+    tables::number(
+        figure(part, "/busy_before").map(|busy| busy * 100.0),
+        0,
+        " %",
+    )
 }
 
-/// When each part was measured. The load is what others did, and what the part before left.
+/// When each part was measured. The load average also tells of the part before.
 fn log(parts: &[(&str, &Value)]) -> String {
     let mut parts = parts.to_vec();
     parts.sort_by_key(|(_, part)| part["began"].as_str());
@@ -160,11 +163,19 @@ fn log(parts: &[(&str, &Value)]) -> String {
             (*name).to_owned(),
             word(&part["began"]),
             format!("{} s", word(&part["took_s"])),
+            percent(part),
             word(&part["load_average"]),
             word(&part["machine"]["commit"]),
         ]
     });
-    let head = ["part", "began", "took", "load average before", "commit"];
+    let head = [
+        "part",
+        "began",
+        "took",
+        "machine busy just before",
+        "load average",
+        "commit",
+    ];
     let table = tables::table(&head, rows);
     format!("<details><summary>When each part was measured</summary>\n\n{table}\n</details>")
 }

@@ -130,7 +130,8 @@ fn many_take(masters: u64, killed: u64, idle: u64) -> Duration {
     let theirs = if masters < 1000 {
         15 + masters / 8 + idle + if killed > 0 { killed / 2 + 30 } else { 0 }
     } else {
-        DISCOVERY + 15
+        // Where it does discover everything, it does so just in time.
+        DISCOVERY + 15 + if killed > 0 { idle + FAILOVER } else { 0 }
     };
     Duration::from_secs(ours + theirs)
 }

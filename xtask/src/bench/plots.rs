@@ -323,3 +323,37 @@ fn short(value: f64) -> String {
 fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("drawing: {error}")
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn run(program: &str, masters: u64) -> Value {
+        json!({
+            "program": program, "masters": masters, "killed": 2, "idle_cpu": 0.1,
+            "promoted_each_s": [5.1, 5.2],
+        })
+    }
+
+    #[test]
+    fn what_was_measured_is_drawn_and_named() {
+        let both = |masters| json!({"results": [run(OURS, masters), run(THEIRS, masters)]});
+        let results = Results::of([("scale-100-2", both(100)), ("scale-300-2", both(300))]);
+        let folder = tempfile::tempdir().unwrap();
+        let drawn = draw(&results, folder.path()).unwrap();
+        let names: Vec<&str> = drawn.iter().map(|plot| plot.name).collect();
+        assert_eq!(names, ["cpu", "promotion"]);
+        let svg = std::fs::read_to_string(folder.path().join("promotion.svg")).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+        assert!(svg.contains("redis-sentinel, 2 of 300"), "{svg}");
+    }
+
+    #[test]
+    fn of_nothing_nothing_is_drawn() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(draw(&Results::default(), folder.path()).unwrap().is_empty());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

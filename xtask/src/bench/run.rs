@@ -45,12 +45,13 @@ pub(crate) fn run(parts: &[Part], folder: &Path) -> Result<Vec<String>> {
             minutes(part.about),
             minutes(left)
         );
-        let (began, date, load) = (Instant::now(), machine::date(), machine::load_average());
+        let (date, load, busy) = (machine::date(), machine::load_average(), machine::busy());
+        let began = Instant::now();
         match measure(part, &release, folder, &interrupt) {
             Ok(results) => {
                 let took = began.elapsed().as_secs();
                 let whole = json!({
-                    "began": date, "took_s": took, "load_average": load,
+                    "began": date, "took_s": took, "load_average": load, "busy_before": busy,
                     "machine": machine, "results": results,
                 });
                 store(folder, &part.name, &whole)?;

@@ -149,7 +149,12 @@ fn within(results: &Results, bound: &Bound) -> Target {
         .and_then(|row| figure(row, bound.path));
     Target {
         what: bound.what.to_owned(),
-        asked: format!("{at_most} {}", bound.unit).trim().to_owned(),
+        asked: match row {
+            None if bound.from_down_after => {
+                format!("down-after + {} {}", bound.at_most, bound.unit)
+            }
+            _ => plain(&format!("{at_most} {}", bound.unit)),
+        },
         ours: show(row),
         theirs: show(theirs),
         ratio: ratio(ours.filter(|_| counts), their_figure),
@@ -215,7 +220,8 @@ fn against(results: &Results, (what, path, digits): (&str, &str, usize), at_most
         asked: format!("a ratio of {at_most}"),
         ours: number(o, digits, ""),
         theirs: number(t, digits, ""),
-        ratio: ratio(o, t),
+        // To the digit that decides.
+        ratio: number(o.zip(t).map(|(o, t)| o / t), 3, ""),
         reached: o.zip(t).map(|(o, t)| o / t <= at_most),
     }
 }

@@ -119,10 +119,8 @@ struct Took {
 
 fn judge(results: &Results, case: &Case) -> Target {
     let first = case.parts.first().copied().unwrap_or_default();
-    let base = match results.figure(first, OURS, "/down_after_ms") {
-        Some(down_after) if case.from_down_after => down_after,
-        _ => 0.0,
-    };
+    let measured = results.figure(first, OURS, "/down_after_ms");
+    let base = measured.filter(|_| case.from_down_after).unwrap_or(0.0);
     let (median, worst) = (base + case.median, base + case.worst);
     let ours = slowest(results, case, OURS);
     let theirs = slowest(results, case, THEIRS);
@@ -130,7 +128,10 @@ fn judge(results: &Results, case: &Case) -> Target {
     let whole = both.filter(|(ours, theirs)| ours.is_whole && theirs.is_whole);
     Target {
         what: case.what.to_owned(),
-        asked: format!("{median:.0} ({worst:.0})"),
+        asked: match measured {
+            None if case.from_down_after => format!("down-after + {median:.0} ({worst:.0})"),
+            _ => format!("{median:.0} ({worst:.0})"),
+        },
         ours: shown(ours.as_ref()),
         theirs: shown(theirs.as_ref()),
         ratio: ratio(whole.map(|(o, _)| o.median), whole.map(|(_, t)| t.median)),
