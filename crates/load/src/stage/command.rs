@@ -9,12 +9,24 @@ use bartizan_wire::resp::{Argv, Frame, Protocol, encode_frame};
 use super::world::World;
 
 /// What a connection remembers between commands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Session {
+    /// What it is answered in.
+    pub(crate) protocol: Protocol,
     /// Channels it listens to.
     pub(crate) channels: Vec<Vec<u8>>,
     /// Commands since MULTI.
     queued: Option<Vec<Argv>>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            protocol: Protocol::Resp2,
+            channels: Vec::new(),
+            queued: None,
+        }
+    }
 }
 
 /// What a command does beyond its own connection.
@@ -75,12 +87,12 @@ pub(crate) fn answer(
         }
         (_, None) => {
             for reply in stand.perform(session, &argv, effects) {
-                encode_frame(&reply, Protocol::Resp2, out);
+                encode_frame(&reply, session.protocol, out);
             }
             return;
         }
     };
-    encode_frame(&reply, Protocol::Resp2, out);
+    encode_frame(&reply, session.protocol, out);
 }
 
 impl Stand<'_> {
@@ -94,7 +106,16 @@ impl Stand<'_> {
         let upper: Vec<Vec<u8>> = argv.iter().map(|word| word.to_ascii_uppercase()).collect();
         let words: Vec<&[u8]> = upper.iter().map(Vec::as_slice).collect();
         let reply = match words.as_slice() {
-            [b"PING"] if session.channels.is_empty() => Frame::simple("PONG"),
+            [b"PING"] if session.channels.is_empty() || session.protocol == Protocol::Resp3 => {
+                Frame::simple("PONG")
+            }
+            [b"HELLO", b"3"] => {
+                session.protocol = Protocol::Resp3;
+                Frame::Map(vec![
+                    (Frame::bulk("server"), Frame::bulk("redis")),
+                    (Frame::bulk("proto"), Frame::Integer(3)),
+                ])
+            }
             [b"PING"] => Frame::Array(vec![Frame::bulk("pong"), Frame::bulk("")]),
             [b"INFO", ..] => Frame::bulk(&self.world.info(self.server, self.now)),
             [b"PUBLISH", ..] => match argv.as_slice() {
@@ -182,7 +203,7 @@ fn subscribe(session: &mut Session, channels: &[Vec<u8>]) -> Vec<Frame> {
             session.channels.push(channel.clone());
         }
         let count = i64::try_from(session.channels.len()).unwrap_or(i64::MAX);
-        replies.push(Frame::Array(vec![
+        replies.push(Frame::Push(vec![
             Frame::bulk("subscribe"),
             Frame::Bulk(channel.clone()),
             Frame::Integer(count),
@@ -211,15 +232,15 @@ fn wrong_arguments(command: &str) -> Frame {
     Frame::Error(text.into_bytes())
 }
 
-/// The bytes of a message to a subscriber.
-pub(crate) fn message(channel: &[u8], text: &[u8]) -> Vec<u8> {
-    let frame = Frame::Array(vec![
+/// The bytes of a message to subscribers who speak that protocol.
+pub(crate) fn message(channel: &[u8], text: &[u8], protocol: Protocol) -> Vec<u8> {
+    let frame = Frame::Push(vec![
         Frame::bulk("message"),
         Frame::Bulk(channel.to_vec()),
         Frame::Bulk(text.to_vec()),
     ]);
     let mut out = Vec::new();
-    encode_frame(&frame, Protocol::Resp2, &mut out);
+    encode_frame(&frame, protocol, &mut out);
     out
 }
 

@@ -217,10 +217,9 @@ impl Player {
     fn carry_out(&mut self, server: usize, asker: usize, effect: Effect) {
         match effect {
             Effect::Publish { channel, message } => {
-                let bytes = command::message(&channel, &message);
-                self.sockets.deliver(server, &channel, &bytes);
+                self.sockets.deliver(server, &channel, &message);
                 for follower in self.world.followers(server) {
-                    self.sockets.deliver(follower, &channel, &bytes);
+                    self.sockets.deliver(follower, &channel, &message);
                 }
             }
             Effect::Kill(kind) => self.sockets.kill_clients(server, kind, asker),

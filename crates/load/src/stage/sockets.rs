@@ -9,7 +9,7 @@ use bartizan_wire::resp::{Argv, Limits, RequestDecoder};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
-use super::command::{ClientKind, Session};
+use super::command::{self, ClientKind, Session};
 
 /// The connections of one process.
 #[derive(Debug)]
@@ -146,12 +146,14 @@ impl Sockets {
         })
     }
 
-    /// Sends bytes to everybody who listens to a channel of a server.
-    pub(crate) fn deliver(&mut self, server: usize, channel: &[u8], bytes: &[u8]) {
+    /// Sends a message to everybody who listens to a channel of a server.
+    pub(crate) fn deliver(&mut self, server: usize, channel: &[u8], text: &[u8]) {
         let slots: Vec<usize> = self.listening_to(server, channel).collect();
         for slot in slots {
             if let Some(connection) = self.get_mut(slot) {
-                connection.out.extend_from_slice(bytes);
+                let protocol = connection.session.protocol;
+                let bytes = command::message(channel, text, protocol);
+                connection.out.extend_from_slice(&bytes);
                 self.touch(slot);
             }
         }
