@@ -23,8 +23,8 @@ Measures Bartizan (built in release mode) and the installed redis-sentinel in th
 Without a word it measures everything, part after part, and writes docs/benchmarks.md and
 docs/benchmarks/*.svg. That takes about an hour and a half, most of it waiting for redis-sentinel,
 on a machine that should do nothing else meanwhile.
-  --quick        few rounds, at most 300 masters, a quarter of an hour: to see how it goes. Results and page
-                 go to the folder bench-quick of cargo's target directory, not into docs
+  --quick        few rounds, at most 300 masters, a quarter of an hour: to see how it goes.
+                 Results and page go to the folder bench-quick of cargo's target directory
   --continue     passes over the parts that have results of this commit already
   --only NAME    this part alone, and then the page; may be given again
   --list         the parts, with how long each takes

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, killpg};
@@ -88,10 +88,14 @@ fn measure(
                 rows.extend(load(words, *programs, release, folder, interrupt)?);
             }
             Call::Micro(words) => {
+                let began = SystemTime::now();
                 let mut command = shell::cargo_command(&super::MICRO)?;
                 command.args(*words);
                 interrupt.run(&mut command)?;
-                rows.extend(criterion_rows(&shell::target_dir()?.join("criterion"))?);
+                rows.extend(criterion_rows(
+                    &shell::target_dir()?.join("criterion"),
+                    began,
+                )?);
             }
         }
     }
@@ -125,8 +129,9 @@ fn load(
     )?)
 }
 
-/// Time for one turn of each hot path, out of criterion's own files.
-fn criterion_rows(dir: &Path) -> Result<Vec<Value>> {
+/// Time for one turn of each hot path, out of criterion's own files, without those of paths that
+/// it did not measure this time.
+fn criterion_rows(dir: &Path, began: SystemTime) -> Result<Vec<Value>> {
     let read = |path: PathBuf| -> Result<Value> {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         Ok(serde_json::from_str(&text)?)
@@ -134,7 +139,8 @@ fn criterion_rows(dir: &Path) -> Result<Vec<Value>> {
     let mut rows = BTreeMap::new();
     for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
         let new = entry?.path().join("new");
-        if !new.is_dir() {
+        let written = new.join("estimates.json").metadata();
+        if !written.is_ok_and(|file| file.modified().is_ok_and(|at| at >= began)) {
             continue;
         }
         let about = read(new.join("benchmark.json"))?;
