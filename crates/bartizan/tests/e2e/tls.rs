@@ -3,6 +3,7 @@
 
 use crate::harness::pki::{Pki, replace};
 use crate::harness::ports::Ports;
+use crate::harness::resp::Client;
 use crate::harness::{Flavor, NAME, Sentinel, Server, eventually, holds_for};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -249,6 +250,35 @@ fn fails_over_and_back(flavors: &[Flavor]) {
             fleet.servers[replica].follows(port)
         });
     }
+}
+
+#[test]
+fn what_a_returned_master_alone_has_is_saved_over_tls() {
+    let fleet = Fleet::start(2, &[UnderTest, UnderTest, UnderTest]);
+    for server in &fleet.servers {
+        // Otherwise it would take no write.
+        let refused = server.ask(&["ACL", "SETUSER", "default", "-client|pause"]);
+        assert!(refused.is_some_and(|reply| reply.is_ok()));
+    }
+    let mut client = Client::connect(fleet.servers[0].port).unwrap();
+    fleet.servers[0].freeze();
+    for n in 0..20 {
+        client.send(&["SET", &format!("late:{n}"), "x"]).unwrap();
+    }
+    let new = fleet.await_new_master(0);
+    fleet.servers[0].thaw();
+    let port = fleet.server_ports[new];
+    eventually("it follows the new master", || {
+        fleet.servers[0].follows(port)
+    });
+    eventually("its writes are in a file", || {
+        let dirs = fleet.sentinels.iter().map(|s| s.dir().join("rescue"));
+        let files = dirs.filter_map(|dir| std::fs::read_dir(dir).ok()).flatten();
+        let texts = files.filter_map(|file| std::fs::read(file.ok()?.path()).ok());
+        texts
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
+            .any(|text| (0..20).all(|n| text.contains(&format!("late:{n}\r\n"))))
+    });
 }
 
 #[test]
