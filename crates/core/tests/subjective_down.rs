@@ -16,7 +16,9 @@ use bartizan_core::output::{Call, LinkKind};
 use bartizan_core::provide::query::Query;
 use bartizan_core::report::Role;
 use bartizan_core::time::Span;
-use bench::{Bench, MASTER, P1, R1, boot_of, events, field, master_state, name, only, run_id};
+use bench::{
+    Bench, MASTER, P1, R1, boot_of, events, field, hello, master_state, name, only, run_id,
+};
 
 const DOWN: &str = "+sdown master mymaster 127.0.0.1 6379";
 const UP: &str = "-sdown master mymaster 127.0.0.1 6379";
@@ -187,6 +189,24 @@ fn a_busy_server_has_its_script_killed_once_while_it_is_down() {
     assert_eq!(flags(&bench), "s_down,master,script_kill_sent");
     bench.host(MASTER).ping = Answer::Pong;
     assert_eq!(verdicts(&bench.advance(1000)), [UP]);
+    assert_eq!(flags(&bench), "master");
+}
+
+#[test]
+fn a_killed_script_is_forgotten_with_the_place_that_the_server_had() {
+    let mut bench = Bench::calm(&[R1], 1, 2);
+    bench.host(MASTER).follow(bench::addr(R1));
+    bench.until(DOWN, 60_000);
+    bench.host(MASTER).ping = Answer::Busy;
+    bench.until("6379 SCRIPT KILL", 3000);
+    bench.host(MASTER).ping = Answer::Pong;
+    bench.advance(2000);
+    assert_eq!(flags(&bench), "s_down,master,script_kill_sent");
+    bench.hear(hello(1, 3, 3, R1));
+    bench.settle();
+    bench.host(MASTER).lead();
+    bench.hear(hello(1, 4, 4, MASTER));
+    bench.settle();
     assert_eq!(flags(&bench), "master");
 }
 

@@ -118,15 +118,13 @@ impl Master {
             server.stale_master =
                 server.role == Role::Master && !cx.is_mutant(Mutant::ForgetOldMaster);
             server.homecoming = Homecoming::replaced(cx.now, server.sdown.is_none());
-            server.sdown = None;
-            server.rebooted = None;
+            server.judge_afresh();
         }
         self.end_homecoming(cx, &new);
         if let Some(server) = self.servers.get_mut(&new) {
             // What it reported as a replica is no sign of trouble; it is asked again at once.
             server.role_since = cx.now;
-            server.sdown = None;
-            server.rebooted = None;
+            server.judge_afresh();
             server.info_asked_at = None;
         }
         self.former = Some(old.addr);

@@ -121,6 +121,13 @@ impl Server {
         self.sdown.is_none() && self.rebooted.is_none()
     }
 
+    /// It takes another place in the group: what was held against it in the old one is over.
+    pub(crate) const fn judge_afresh(&mut self) {
+        self.sdown = None;
+        self.script_killed = false;
+        self.rebooted = None;
+    }
+
     /// Whether it can be sent a hello now. One is sent only on the heels of a PONG: what a hung
     /// server is sent it would carry out when it goes on, and a PUBLISH is a write, which makes a
     /// former master's history differ from everybody's.
