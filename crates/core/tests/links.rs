@@ -238,6 +238,34 @@ fn a_paused_server_has_a_state_of_its_own() {
 }
 
 #[test]
+fn behind_slow_connections_a_server_has_longer_to_answer_a_hello() {
+    let held_for = |round_trip: u64| {
+        let mut bench = Bench::calm(&[], 0, 1);
+        let answers_late = |bench: &mut Bench| {
+            bench.hang(MASTER);
+            bench.advance(round_trip);
+            bench.revive(MASTER);
+            bench.settle();
+        };
+        for _ in 0..20_000 / round_trip {
+            answers_late(&mut bench);
+        }
+        bench.host(MASTER).pauses = true;
+        bench.history.clear();
+        for _ in 0..10_000 / round_trip {
+            answers_late(&mut bench);
+        }
+        let when = |words: &str| {
+            let found = bench.history.iter().find(|(_, line)| line.contains(words));
+            found.expect(words).0
+        };
+        when("+server-state").since(when("6379 HELLO"))
+    };
+    assert!(held_for(100) < Span::ms(1500));
+    assert!(held_for(900) > Span::ms(2000));
+}
+
+#[test]
 fn a_server_that_changes_its_mind_all_the_time_is_told_of_once_a_second() {
     let mut bench = Bench::calm_with(&[], 0, 1, |boot| {
         boot.durable.masters[0].options.down_after = Span::ms(500);

@@ -36,8 +36,10 @@ pub(crate) enum State {
     Refusing,
 }
 
-/// A hello that is not answered for so long, while PING is, is held back.
+/// A hello that is not answered for so long, and for some round trips, while PING is, is held back.
 const HELD: Span = Span::secs(1);
+/// How many: the two connections may be unlike each other.
+const ROUND_TRIPS: u64 = 4;
 /// Changes are told no more often.
 const PACE: Span = Span::secs(1);
 
@@ -72,7 +74,8 @@ impl Server {
     /// Takes in an answer to PING; whether there is something to tell.
     pub(crate) fn note_state(&mut self, answer: &Answer, now: Mono) -> bool {
         let held = self.link.hello_held_since();
-        let held = held.is_some_and(|since| now.since(since) >= HELD);
+        let patience = HELD + self.link.ping.round_trip * ROUND_TRIPS;
+        let held = held.is_some_and(|since| now.since(since) >= patience);
         let condition = &mut self.condition;
         condition.state = State::of(answer, held);
         let soon = condition.told_at.is_some_and(|at| now.since(at) < PACE);

@@ -235,7 +235,7 @@ pub fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
         all.push(Box::new(configuration::OneAddress::default()));
     }
     if plan.faults.is_empty() && params.upstream == 0 {
-        all.push(Box::new(quiet::Quiet));
+        all.push(Box::new(quiet::Quiet::new(params)));
     }
     all
 }

@@ -5,10 +5,25 @@ use bartizan_core::output::Output;
 
 use super::{Check, Scene, Seen, Verdict};
 use crate::groups::Groups;
+use crate::params::Params;
 
 /// Holds in worlds without faults.
 #[derive(Debug)]
-pub(crate) struct Quiet;
+pub(crate) struct Quiet {
+    /// A message may take so much longer than others that its answer seems to be held back.
+    outliers: bool,
+}
+
+/// The least time for which a Sentinel waits for an answer to a hello before it says so.
+const HELD_US: u64 = 1_000_000;
+
+impl Quiet {
+    pub(crate) const fn new(params: &Params) -> Self {
+        // Five times as long, there and back.
+        let outliers = params.outlier_of > 0 && 10 * params.delay_high_us > HELD_US;
+        Self { outliers }
+    }
+}
 
 impl Check for Quiet {
     fn property(&self) -> &'static str {
@@ -25,6 +40,7 @@ impl Check for Quiet {
             | EventKind::Sentinel
             | EventKind::Slave
             | EventKind::MinReplicas => Ok(()),
+            EventKind::ServerState if self.outliers => Ok(()),
             kind => Err(format!(
                 "{} {} in a world without faults",
                 kind.name(),
