@@ -16,10 +16,21 @@ use crate::world::World;
 /// Where histories were left, and what became of the ends that stayed behind.
 #[derive(Debug, Default)]
 pub(crate) struct Salvage {
-    /// By history: the offset that a promoted server had of it, and which server that was.
-    forks: BTreeMap<ReplId, Vec<(u64, usize)>>,
+    /// By history.
+    forks: BTreeMap<ReplId, Vec<Left>>,
     /// By server.
     returned: BTreeMap<usize, Returned>,
+}
+
+/// A server became a master, and left the history of the one before.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    /// The offset that it had.
+    agreed: u64,
+    /// Which server.
+    by: usize,
+    /// A Sentinel told it to; otherwise a person did.
+    elected: bool,
 }
 
 /// A server whose writes a Sentinel has held back.
@@ -42,10 +53,16 @@ fn between(history: &History, after: u64, end: u64) -> impl Iterator<Item = u64>
 }
 
 impl World {
-    /// A Sentinel promoted a server, which had this history so far.
-    pub(crate) fn note_fork(&mut self, s: usize, before: (ReplId, u64)) {
+    /// A Sentinel, or a person, promoted a server, which had this history so far.
+    pub(crate) fn note_fork(&mut self, s: usize, before: (ReplId, u64), elected: bool) {
         let (id, agreed) = before;
-        self.salvage.forks.entry(id).or_default().push((agreed, s));
+        let by = s;
+        let left = Left {
+            agreed,
+            by,
+            elected,
+        };
+        self.salvage.forks.entry(id).or_default().push(left);
     }
 
     /// A server holds writes back from now on.
@@ -83,13 +100,13 @@ impl World {
         self.server_at(self.node_at(addr))
     }
 
-    /// A Sentinel begins to save: from where a promotion left the history, to what the server had
-    /// when it was fenced.
+    /// A Sentinel begins to save, from where a promotion left the history. How far it came is
+    /// judged when the server is demoted.
     pub(crate) fn check_rescue(&mut self, h: usize, rescue: &Rescue) {
         let Some(s) = self.server_listening(&rescue.addr) else {
             return;
         };
-        let (Some(server), Some(returned)) = (self.servers.get(s), self.returned(s)) else {
+        let (Some(server), Some(_)) = (self.servers.get(s), self.returned(s)) else {
             return;
         };
         let Some(place) = server.history.place().filter(|it| it.id == rescue.fork.id) else {
@@ -102,15 +119,13 @@ impl World {
             .get(&server.history.id)
             .into_iter()
             .flatten();
-        if !forks.any(|(agreed, _)| agreed + 1 == fork) {
+        if !forks.any(|left| left.agreed + 1 == fork) {
             let text = format!("s{h} saves r{s} from {fork}, where no promotion left its history");
             return self.checks.fail("S15", text);
         }
         let end = rescue.history.offset;
-        let missed = between(&server.history, end, returned.fenced_at).count();
-        if missed > 0 || end > place.offset {
-            let fenced = returned.fenced_at;
-            let text = format!("s{h} saves r{s} up to {end}, and it had {fenced} when fenced");
+        if end > place.offset {
+            let text = format!("s{h} saves r{s} up to {end}, and it has {}", place.offset);
             self.checks.fail("S15", text);
         }
     }
@@ -124,10 +139,10 @@ impl World {
             return;
         }
         self.stats.rescues += 1;
-        let (fork, end) = (rescue.fork.offset, rescue.history.offset);
         let Some(server) = self.servers.get(s) else {
             return;
         };
+        let (fork, end) = (rescue.fork.offset, server.history.offset);
         let saved: Vec<u64> = server.history.whole_writes(fork, end).collect();
         if let Some(returned) = self.salvage.returned.get_mut(&s) {
             returned.saved.extend(saved);
@@ -159,13 +174,20 @@ impl World {
             return;
         };
         let successor = self.server_listening(whom);
-        let left = forks.iter().rev().find(|(_, by)| Some(*by) == successor);
-        let left = left.or_else(|| forks.iter().max_by_key(|(agreed, _)| *agreed));
-        let Some((agreed, _)) = left else {
+        let left = forks.iter().rev().find(|left| Some(left.by) == successor);
+        let elected = forks.iter().filter(|left| left.elected);
+        let Some(left) = left.or_else(|| elected.max_by_key(|left| left.agreed)) else {
             return;
         };
-        let behind = between(&server.history, *agreed, returned.fenced_at);
-        let lost = behind.filter(|n| !returned.saved.contains(n)).count();
+        // A successor that has since followed another one, and was promoted again, has more of the
+        // history than when it left it first.
+        let has = |n: &u64| {
+            let successor = successor.and_then(|by| self.servers.get(by));
+            successor.is_some_and(|it| it.history.writes.iter().any(|(_, write)| write == n))
+        };
+        let behind = between(&server.history, left.agreed, returned.fenced_at);
+        let lost = behind.filter(|n| !returned.saved.contains(n) && !has(n));
+        let lost = lost.count();
         if lost > 0 && !returned.given_up {
             let text = format!("s{h} demotes r{s} before {lost} writes that only it has are saved");
             self.checks.fail("S15", text);

@@ -214,9 +214,11 @@ impl World {
                 self.net.close(&mut self.sched, conn, side);
             }
         }
-        if turned && *to == ReplicaOf::NoOne && by.is_some() {
-            self.note_fork(s, before);
-            self.note_successor(s);
+        if turned && *to == ReplicaOf::NoOne {
+            self.note_fork(s, before, by.is_some());
+            if by.is_some() {
+                self.note_successor(s);
+            }
         }
         self.armed_promotion(s, to);
     }

@@ -76,7 +76,8 @@ impl World {
     }
 }
 
-/// What a history has behind the fork, up to where it was when the server was fenced.
+/// What a history has behind the fork. Where it goes on after the server was fenced is asked for
+/// anew, as the product does.
 fn range(history: &History, rescue: &Rescue) -> Result<Rescued, &'static str> {
     let (id, fork, end) = (rescue.fork.id, rescue.fork.offset, rescue.history.offset);
     let place = history.place().ok_or("the server has no history")?;
@@ -89,12 +90,15 @@ fn range(history: &History, rescue: &Rescue) -> Result<Rescued, &'static str> {
     if place.kept_from.is_none_or(|from| from > fork) {
         return Err("the backlog begins behind the fork");
     }
-    let commands = history.whole_writes(fork, end).count();
+    let commands = history.whole_writes(fork, place.offset).count();
     if commands == 0 {
         return Ok(Rescued::Nothing);
     }
     Ok(Rescued::Whole {
-        file: Arc::from(format!("{}-{id}-{fork}-{end}.resp", rescue.master)),
+        file: Arc::from(format!(
+            "{}-{id}-{fork}-{}.resp",
+            rescue.master, place.offset
+        )),
         commands: u64::try_from(commands).unwrap_or(u64::MAX),
     })
 }
