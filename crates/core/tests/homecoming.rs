@@ -204,6 +204,18 @@ fn what_was_written_in_a_history_that_nobody_knows_is_told_to_be_lost() {
 }
 
 #[test]
+fn a_returned_master_that_does_not_tell_its_history_is_demoted_with_a_word() {
+    let mut bench = switched(RescueMode::Stream);
+    bench.host(MASTER).info.history = None;
+    bench.revive(MASTER);
+    bench.host(MASTER).lead();
+    let said = bench.advance(12_000);
+    let told = position(&said, "-rescue-incomplete slave 127.0.0.1:6379");
+    assert!(said[told].ends_with("#it does not tell its history"));
+    assert!(told < position(&said, "6379 SLAVEOF 127.0.0.1 6380"));
+}
+
+#[test]
 fn where_rescue_is_off_it_is_fenced_and_demoted_at_once() {
     let mut bench = switched(RescueMode::Off);
     let said = come_back(&mut bench, b'a', COMMON + 500, 1500);

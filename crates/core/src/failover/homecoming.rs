@@ -258,9 +258,14 @@ impl Master {
         let (Some(seen), Salvage::Open) = (home.seen, home.rescue) else {
             return;
         };
-        // Before Redis 4.0 there is nothing to compare, and nothing to ask for.
         let Some(history) = server.history else {
-            return self.close_salvage(addr);
+            if self.forks.is_empty() {
+                // Before Redis 4.0 there is nothing to compare, and nothing to ask for.
+                self.close_salvage(addr);
+            } else if cx.now >= seen + turn {
+                self.give_salvage_up(cx, addr, "it does not tell its history");
+            }
+            return;
         };
         // Where the current master left the history is told by its own INFO.
         let compared = self.primary().is_some_and(|master| {
@@ -279,16 +284,7 @@ impl Master {
             },
             Divergence::Unknown(_) | Divergence::From(_) if cx.now < seen + turn => return,
             Divergence::From(fork) => fork,
-            Divergence::Unknown(why) => {
-                self.close_salvage(addr);
-                let more = format!("- #{why}");
-                return self.tell_more(
-                    cx,
-                    EventKind::RescueIncomplete,
-                    About::Replica(addr),
-                    &more,
-                );
-            }
+            Divergence::Unknown(why) => return self.give_salvage_up(cx, addr, why),
         };
         self.begin_rescue(cx, addr, fork, history);
     }
@@ -318,6 +314,12 @@ impl Master {
         if let Some(server) = self.servers.get_mut(addr) {
             server.homecoming.rescue = Salvage::UnderWay(id);
         }
+    }
+
+    fn give_salvage_up(&mut self, cx: &mut Ctx, addr: &Addr, why: &str) {
+        self.close_salvage(addr);
+        let (kind, more) = (EventKind::RescueIncomplete, format!("- #{why}"));
+        self.tell_more(cx, kind, About::Replica(addr), &more);
     }
 
     fn close_salvage(&mut self, addr: &Addr) {

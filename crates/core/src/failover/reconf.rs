@@ -196,12 +196,14 @@ impl Master {
         }
     }
 
-    /// The replicas to be moved: all but the promoted one and the master before.
+    /// The replicas to be moved: all but the promoted one and the master before. One that was the
+    /// master earlier and has just come back is no replica yet: what it alone has is saved first.
     fn followers(&self) -> Vec<Addr> {
         let Failover::Reconfiguring(reconf) = &self.failover else {
             return Vec::new();
         };
         self.replicas()
+            .filter(|(_, server)| !server.stale_master)
             .map(|(addr, _)| addr)
             .filter(|addr| **addr != reconf.former.addr)
             .cloned()
