@@ -15,7 +15,7 @@ use bartizan_core::ids::{ReplId, RescueId};
 use bartizan_core::input::{Answer, Input};
 use bartizan_core::report::{Fork, History};
 use bartizan_core::rescue::{RescueMode, Rescued};
-use bench::{Bench, MASTER, P1, P2, R1, addr, boot_of, events, master_state};
+use bench::{Bench, MASTER, P1, P2, R1, R2, R3, addr, boot_of, events, master_state};
 
 const FENCED: &str = "+fenced slave 127.0.0.1:6379 127.0.0.1 6379 @ mymaster 127.0.0.1 6380";
 const CONVERT: &str = "+convert-to-slave slave 127.0.0.1:6379";
@@ -270,6 +270,53 @@ fn a_master_that_missed_two_failovers_is_rescued_from_its_own_fork() {
     assert_eq!(bench.on_disk().forks, [fork(), second]);
     let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
     assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+}
+
+/// `R2` has just taken over from `R1`, who took over from the first master, and `R3` has not moved
+/// yet: there is a place for one more replica to be moved.
+fn in_the_middle_of_the_next_failover() -> Bench {
+    let mut state = master_state(&[R1, R2, R3], 2, 2);
+    state.options.rescue = RescueMode::Stream;
+    state.options.parallel_syncs = 3;
+    let mut bench = Bench::boot(boot_of(vec![state]));
+    for port in [MASTER, R1, R2, R3] {
+        tell(&mut bench, port, b'a', COMMON, None);
+    }
+    for port in [P1, P2] {
+        bench.host(port).says_down = true;
+    }
+    (bench.host(R1).info.priority, bench.host(R2).info.priority) = (Some(1), Some(2));
+    bench.advance(11_000);
+    tell(&mut bench, R1, b'b', COMMON, Some(fork()));
+    bench.kill(MASTER);
+    bench.until("+failover-end", 8000);
+    bench.advance(11_000);
+    let second = Fork {
+        id: history_id(b'b'),
+        offset: COMMON + 1,
+    };
+    tell(&mut bench, R2, b'd', COMMON, Some(second));
+    bench.host(R3).obeys = false;
+    bench.kill(R1);
+    bench.until("+slave-reconf-sent slave 127.0.0.1:6382", 8000);
+    bench
+}
+
+#[test]
+fn a_master_that_returns_during_the_next_failover_is_not_moved_as_a_replica_before_its_rescue() {
+    let mut bench = in_the_middle_of_the_next_failover();
+    let said = come_back(&mut bench, b'a', COMMON + 500, 7000);
+    assert!(!has(&said, "+failover-end"), "the place is still there");
+    assert!(
+        events(&said)
+            .iter()
+            .any(|told| told.starts_with("+fenced slave 127.0.0.1:6379"))
+    );
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+    assert!(!has(&said, "6379 SLAVEOF"), "{said:#?}");
+    let file = Arc::from("rescue/mymaster.resp");
+    let said = end_rescue(&mut bench, Rescued::Whole { file, commands: 7 });
+    assert!(position(&said, "+rescued-writes") < position(&said, "6379 SLAVEOF 127.0.0.1 6381"));
 }
 
 /// How often the former master's command link is tried in ten seconds.
