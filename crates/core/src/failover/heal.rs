@@ -27,6 +27,9 @@ impl Master {
     /// Directs every stray server whose time has come.
     pub(crate) fn heal(&mut self, cx: &mut Ctx) {
         for (addr, stray) in self.strays(cx) {
+            if matches!(stray, Stray::Master) && self.comes_home_unknown(cx, &addr) {
+                continue;
+            }
             let whom = ReplicaOf::Master(self.configuration.addr.clone());
             if !self.direct(cx, &addr, whom) {
                 // Its link takes no more calls: later.
@@ -130,6 +133,11 @@ impl Master {
                 }
                 let follows = server.replication.follows.as_ref()?;
                 if cx.hosts.same(follows, &self.configuration.addr) {
+                    return None;
+                }
+                // From before the switch it may say what it was before it was promoted, and
+                // replaced again, while we did not hear of it.
+                if !server.spoke_since(server.replication.follows_since) {
                     return None;
                 }
                 let outdated = self

@@ -176,6 +176,32 @@ impl Master {
         }
     }
 
+    /// Who calls itself master, and was none that we remember, may be one all the same: all
+    /// Sentinels restarted since, or made up for what they missed. Where its history has an end
+    /// that no promotion explains it is welcomed as a former master; whether it was, now.
+    pub(crate) fn comes_home_unknown(&mut self, cx: &mut Ctx, addr: &Addr) -> bool {
+        let current = self.primary().and_then(|master| master.history);
+        let Some(server) = self.servers.get(addr).filter(|it| !it.stale_master) else {
+            return false;
+        };
+        let (Some(current), Some(history)) = (current, server.history) else {
+            return false;
+        };
+        // A replica that a person promoted: it left the present history, and nobody's writes went
+        // to it by our word.
+        let by_hand = history.before.is_some_and(|end| end.id == current.id);
+        let unknown = matches!(self.divergence(history), Divergence::Unknown(_));
+        if by_hand || !unknown || history.offset == 0 || self.options.rescue == RescueMode::Off {
+            return false;
+        }
+        if let Some(server) = self.servers.get_mut(addr) {
+            server.stale_master = true;
+            server.homecoming = Homecoming::default();
+        }
+        self.fence(cx, addr);
+        true
+    }
+
     /// A rescue ended, well or not: the server can be demoted.
     pub(crate) fn on_rescued(&mut self, cx: &mut Ctx, id: RescueId, outcome: &Rescued) -> bool {
         let found = self

@@ -114,9 +114,10 @@ impl Master {
             server.replication.follows_since = cx.now;
         }
         if let Some(server) = self.servers.get_mut(&old.addr) {
-            // Judged afresh, as the replica that it is to become.
-            server.stale_master =
-                server.role == Role::Master && !cx.is_mutant(Mutant::ForgetOldMaster);
+            // Judged afresh, as the replica that it is to become. What it said before it was the
+            // master, of a replica's role, says nothing of what it is now.
+            let led = server.role == Role::Master || !server.spoke_since(server.role_since);
+            server.stale_master = led && !cx.is_mutant(Mutant::ForgetOldMaster);
             server.homecoming = Homecoming::replaced(cx.now, server.sdown.is_none());
             server.judge_afresh();
         }

@@ -144,6 +144,11 @@ impl Server {
         }
     }
 
+    /// Whether its last INFO is no older than that.
+    pub(crate) fn spoke_since(&self, then: Mono) -> bool {
+        self.info.as_ref().is_some_and(|info| info.at >= then)
+    }
+
     /// The age of the last INFO; `None` when there was none.
     pub(crate) fn info_age(&self, now: Mono) -> Option<Span> {
         self.info.as_ref().map(|info| now.since(info.at))
