@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bartizan_core::ids::{ReplId, RescueId};
 use bartizan_core::input::{Answer, Input};
+use bartizan_core::output::LinkKind;
 use bartizan_core::report::{Fork, History};
 use bartizan_core::rescue::{RescueMode, Rescued};
 use bench::{Bench, MASTER, P1, P2, R1, R2, R3, addr, boot_of, events, hello, master_state};
@@ -182,6 +183,18 @@ fn a_master_that_restarted_cannot_be_rescued_and_that_is_said_once() {
         .filter(|line| line.starts_with("-rescue-incomplete"));
     assert_eq!(told.count(), 1, "{said:#?}");
     assert!(has(&said, "6379 SLAVEOF 127.0.0.1 6380"));
+}
+
+/// No stream tells what it took since its restart, but its data set has it.
+#[test]
+fn a_master_that_restarted_is_rescued_as_a_snapshot_where_that_is_allowed() {
+    let mut bench = switched(RescueMode::Snapshot);
+    let said = come_back(&mut bench, b'c', 700, 1500);
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+    assert!(!has(&said, "6379 SLAVEOF"), "not before it is saved");
+    let file = Arc::from("rescue/mymaster.rdb");
+    let said = end_rescue(&mut bench, Rescued::Whole { file, commands: 0 });
+    assert!(position(&said, "+rescued-writes") < position(&said, "6379 SLAVEOF 127.0.0.1 6380"));
 }
 
 /// The promoted replica restarted before anybody read where its history had left the one that
@@ -409,4 +422,47 @@ fn a_former_master_that_is_away_is_looked_for_all_the_time() {
     assert!((30..=34).contains(&unreachable), "{unreachable}");
     let dead = bench::only(&bench.advance(10_000), "connect 5001 cmd").len();
     assert!(dead <= 11, "{dead}: nobody else is");
+}
+
+/// It was tried a moment before it became a former master, and would have been tried again a
+/// second after that.
+#[test]
+fn a_master_that_is_away_when_it_is_replaced_is_looked_for_at_once() {
+    for ms in [100, 300, 500, 700, 900] {
+        let mut bench = switched_without_rest(ms);
+        bench.revive(MASTER);
+        bench.host(MASTER).lead();
+        let said = bench.advance(60);
+        assert!(
+            events(&said).contains(&FENCED),
+            "{ms} ms after the loss: {said:#?}"
+        );
+    }
+}
+
+/// The first master has been refusing connections for some seconds and `ms`, and is replaced now.
+fn switched_without_rest(ms: u64) -> Bench {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.advance(11_000);
+    bench.kill(MASTER);
+    bench.advance(5000 + ms);
+    let link = bench.link(R1, LinkKind::PubSub).unwrap();
+    let hello = Some(hello(1, 9, 9, R1));
+    bench.give(Input::Heard { link, hello });
+    bench.settle();
+    bench
+}
+
+/// Its clients may be waiting behind the fence of a leader that was killed: they wait no longer
+/// than behind a switchover.
+#[test]
+fn a_master_that_nobody_demotes_is_fenced_when_a_switchover_would_be_over() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.set(&["down-after-milliseconds", "1000"]);
+    bench.advance(11_000);
+    bench.hear(hello(1, 9, 9, R1));
+    let early = bench.advance(490);
+    assert!(!has(&early, "6379 CLIENT PAUSE"), "{early:#?}");
+    let said = bench.advance(20);
+    assert!(has(&said, "6379 CLIENT PAUSE 5000 WRITE"), "{said:#?}");
 }

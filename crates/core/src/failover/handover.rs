@@ -489,7 +489,7 @@ impl Master {
         self.order.as_ref().map_or(PATIENCE, |order| order.timeout)
     }
 
-    fn longest_pause(&self) -> Span {
+    pub(crate) fn longest_pause(&self) -> Span {
         LONGEST_PAUSE
             .min(self.options.down_after.over(2))
             .min(self.order_timeout())

@@ -65,14 +65,12 @@ const SURELY: Span = Span::secs(3);
 /// How long one Sentinel has for a rescue before the next one steps in: all of them are done
 /// before a redis-sentinel would demote the server, ten seconds after its return.
 const TURN: Span = Span::secs(3);
-/// What a master that was well gets, to be demoted by whoever replaced it.
-pub(crate) const PLANNED: Span = Span::secs(1);
 
 impl Homecoming {
-    /// A master was replaced at `now`, while it was well or was not.
-    pub(crate) fn replaced(now: Mono, was_well: bool) -> Self {
+    /// A master was replaced at `now`; whoever did that has `grace` to demote it.
+    pub(crate) fn replaced(now: Mono, grace: Span) -> Self {
         Self {
-            not_before: if was_well { now + PLANNED } else { now },
+            not_before: now + grace,
             ..Self::default()
         }
     }
@@ -310,7 +308,10 @@ impl Master {
             },
             Divergence::Unknown(_) | Divergence::From(_) if cx.now < seen + turn => return,
             Divergence::From(fork) => fork,
-            Divergence::Unknown(why) => return self.give_salvage_up(cx, addr, why),
+            Divergence::Unknown(why) => match self.fork_of_snapshot() {
+                Some(fork) => fork,
+                None => return self.give_salvage_up(cx, addr, why),
+            },
         };
         self.begin_rescue(cx, addr, fork, history);
     }
@@ -375,6 +376,13 @@ impl Master {
             }
             Some(_) | None => Divergence::Unknown("it restarted, or its history is not known here"),
         }
+    }
+
+    /// What a rescue goes by where no stream tells the writes and a snapshot may: the last fork,
+    /// behind which the server's own history does not go on.
+    fn fork_of_snapshot(&self) -> Option<Fork> {
+        let allowed = self.options.rescue == RescueMode::Snapshot;
+        self.forks.last().filter(|_| allowed).copied()
     }
 
     fn fork_of(&self, id: ReplId) -> Option<Fork> {

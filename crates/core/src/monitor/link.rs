@@ -293,6 +293,11 @@ impl Link {
         up.then_some(LinkKind::PubSub)
     }
 
+    /// Its command connection is wanted more than it was: it is tried at once, if it is closed.
+    pub(crate) fn retry_now(&mut self, now: Mono) {
+        self.command.retry_now(now);
+    }
+
     /// A connection is gone; it is tried again at once if it had been up, else after a while, but
     /// not after more than `longest`. Returns which it was.
     pub(crate) fn on_down(
