@@ -30,6 +30,8 @@ pub enum Purpose {
     Crash,
     /// The duration of a replication step.
     Replication,
+    /// Which Sentinels are modelled redis-sentinels.
+    Mixture,
 }
 
 /// One stream of draws: a seed and a purpose.
