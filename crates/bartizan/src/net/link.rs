@@ -20,6 +20,7 @@ use bartizan_core::input::{Input, LinkError};
 use bartizan_core::output::{Call, Greeting, LinkKind};
 use bartizan_core::provide::options::Renames;
 use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault, Said};
+use bartizan_wire::trial::TrialLink;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -93,6 +94,7 @@ struct Line {
 enum Protocol {
     Command(CommandLink),
     PubSub(HelloLink),
+    Trial(TrialLink),
 }
 
 impl Links {
@@ -145,6 +147,7 @@ impl Links {
         match &mut *line.protocol.borrow_mut() {
             Protocol::Command(protocol) => protocol.call(id, call, renames, out),
             Protocol::PubSub(protocol) => protocol.call(id, call, renames, out),
+            Protocol::Trial(protocol) => protocol.call(id, renames, out),
         }
         line.wake();
     }
@@ -190,6 +193,11 @@ impl Line {
                 let mut link = HelloLink::new();
                 link.greet(greeting, &mut out);
                 Protocol::PubSub(link)
+            }
+            LinkKind::Trial => {
+                let mut link = TrialLink::new();
+                link.greet(greeting, &mut out);
+                Protocol::Trial(link)
             }
         };
         Self {
@@ -259,11 +267,13 @@ impl Line {
             Protocol::PubSub(protocol) => {
                 let mut heard = Vec::new();
                 let result = protocol.receive(input, &mut heard);
-                said.extend(heard.into_iter().map(|heard| match heard {
-                    Said::Subscribed(talk) => Input::Subscribed { link, talk },
-                    Said::Heard(hello) => Input::Heard { link, hello },
-                    Said::Answer(call, answer) => Input::Answer { link, call, answer },
-                }));
+                said.extend(heard.into_iter().map(|heard| heard_on(link, heard)));
+                result
+            }
+            Protocol::Trial(protocol) => {
+                let mut heard = Vec::new();
+                let result = protocol.receive(input, &mut heard);
+                said.extend(heard.into_iter().map(|heard| heard_on(link, heard)));
                 result
             }
         }
@@ -409,6 +419,15 @@ impl Surroundings {
             // as long as the process.
             let _ = Box::pin(self.world.send(input)).await;
         }
+    }
+}
+
+/// What a subscribed link said, for the core.
+fn heard_on(link: LinkId, heard: Said) -> Input {
+    match heard {
+        Said::Subscribed(talk) => Input::Subscribed { link, talk },
+        Said::Heard(hello) => Input::Heard { link, hello },
+        Said::Answer(call, answer) => Input::Answer { link, call, answer },
     }
 }
 

@@ -14,6 +14,7 @@ use crate::monitor::link::Pending;
 use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::output::{Call, Output};
+use crate::permission::Permission;
 use crate::report::{Fork, History, Info, Role};
 use crate::rescue::{DEFAULT_MAX_BYTES, Rescue, RescueMode, Rescued};
 use crate::time::{Mono, Span};
@@ -256,10 +257,15 @@ impl Master {
             return;
         }
         let first = server.homecoming.fenced.replace(cx.now).is_none();
-        let pause = Call::Pause { span: FENCE };
-        server
-            .link
-            .call(pause, Pending::Fence, &renames, &mut cx.out);
+        let barred = server.lacks(&[Permission::Pause]);
+        if barred {
+            server.homecoming.held = Some(false);
+        } else {
+            let pause = Call::Pause { span: FENCE };
+            server
+                .link
+                .call(pause, Pending::Fence, &renames, &mut cx.out);
+        }
         // What it has is asked for behind the fence: nothing is added to it any more.
         if first
             && server
@@ -268,7 +274,7 @@ impl Master {
         {
             server.info_asked_at = Some(cx.now);
         }
-        if first {
+        if first && !barred {
             self.tell(cx, EventKind::Fenced, About::Replica(addr));
         }
     }
@@ -307,6 +313,9 @@ impl Master {
                 None => return self.close_salvage(addr),
             },
             Divergence::Unknown(_) | Divergence::From(_) if cx.now < seen + turn => return,
+            Divergence::From(_) if server.lacks(&[Permission::Psync]) => {
+                return self.give_salvage_up(cx, addr, "our user there lacks +psync");
+            }
             Divergence::From(fork) => fork,
             Divergence::Unknown(why) => match self.fork_of_snapshot() {
                 Some(fork) => fork,

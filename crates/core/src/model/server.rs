@@ -9,6 +9,7 @@ use crate::failover::min_replicas::Watch;
 use crate::ids::{MasterName, RunId};
 use crate::monitor::link::{Link, Owner, Pace, Subscription};
 use crate::monitor::state::Condition;
+use crate::permission::{Permission, Permissions};
 use crate::report::{History, PackedText, Role};
 use crate::time::{Mono, Span};
 
@@ -35,6 +36,8 @@ pub(crate) struct Server {
     pub(crate) last_sdown: Option<Mono>,
     /// What its answers say of it.
     pub(crate) condition: Condition,
+    /// What was last told of our rights there.
+    pub(crate) told_missing: Permissions,
     pub(crate) script_killed: bool,
     /// It restarted while it was the master, and has not answered PONG since.
     pub(crate) rebooted: Option<Mono>,
@@ -107,6 +110,7 @@ impl Server {
             sdown: None,
             last_sdown: None,
             condition: Condition::default(),
+            told_missing: Permissions::default(),
             script_killed: false,
             rebooted: None,
             stale_master: false,
@@ -147,6 +151,11 @@ impl Server {
     /// Whether its last INFO is no older than that.
     pub(crate) fn spoke_since(&self, then: Mono) -> bool {
         self.info.as_ref().is_some_and(|info| info.at >= then)
+    }
+
+    /// Whether our user there is known not to be allowed one of these.
+    pub(crate) fn lacks(&self, any: &[Permission]) -> bool {
+        !self.link.missing().both(Permissions::of(any)).is_empty()
     }
 
     /// The age of the last INFO; `None` when there was none.

@@ -216,6 +216,7 @@ impl World {
         let kind = match what {
             LinkKind::Command => Kind::Command,
             LinkKind::PubSub => Kind::PubSub,
+            LinkKind::Trial => Kind::Trial,
         };
         let Some(host) = self.hosts.get_mut(h) else {
             return;
