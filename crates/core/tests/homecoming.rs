@@ -14,9 +14,10 @@ use std::sync::Arc;
 use bartizan_core::ids::{ReplId, RescueId};
 use bartizan_core::input::{Answer, Input};
 use bartizan_core::output::LinkKind;
+use bartizan_core::provide::command::Command;
 use bartizan_core::report::{Fork, History};
 use bartizan_core::rescue::{RescueMode, Rescued};
-use bench::{Bench, MASTER, P1, P2, R1, R2, R3, addr, boot_of, events, hello, master_state};
+use bench::{Bench, MASTER, P1, P2, R1, R2, R3, addr, boot_of, events, hello, master_state, name};
 
 const FENCED: &str = "+fenced slave 127.0.0.1:6379 127.0.0.1 6379 @ mymaster 127.0.0.1 6380";
 const CONVERT: &str = "+convert-to-slave slave 127.0.0.1:6379";
@@ -465,4 +466,20 @@ fn a_master_that_nobody_demotes_is_fenced_when_a_switchover_would_be_over() {
     assert!(!has(&early, "6379 CLIENT PAUSE"), "{early:#?}");
     let said = bench.advance(20);
     assert!(has(&said, "6379 CLIENT PAUSE 5000 WRITE"), "{said:#?}");
+}
+
+/// It has until then to obey an order; the one that made it master is none any more.
+#[test]
+fn a_server_that_was_promoted_and_replaced_in_a_moment_is_demoted_without_delay() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.set(&["down-after-milliseconds", "1000", "rescue", "off"]);
+    bench.advance(11_000);
+    bench.ask(Command::Failover { name: name() });
+    bench.until("+failover-end", 3000);
+    bench.host(MASTER).lead();
+    let link = bench.link(R1, LinkKind::PubSub).unwrap();
+    let hello = Some(hello(1, 9, 9, MASTER));
+    bench.give(Input::Heard { link, hello });
+    let said = bench.advance(800);
+    assert!(has(&said, "6380 SLAVEOF 127.0.0.1 6379"), "{said:#?}");
 }

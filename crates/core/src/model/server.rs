@@ -125,9 +125,11 @@ impl Server {
         self.sdown.is_none() && self.rebooted.is_none()
     }
 
-    /// It takes another place in the group: what was held against it in the old one is over.
+    /// It takes another place in the group: what was held against it in the old one is over, and
+    /// so is the order to take that place.
     pub(crate) const fn judge_afresh(&mut self) {
         self.sdown = None;
+        self.directed_at = None;
         self.script_killed = false;
         self.rebooted = None;
     }
