@@ -371,3 +371,35 @@ fn a_loss_that_was_told_of_a_server_that_is_still_loading_has_been_told() {
         ",
     );
 }
+
+/// S9 fell here: the check learnt of a new bound from the file, which was still being written.
+#[test]
+fn a_raised_parallel_syncs_counts_at_once() {
+    holds(
+        "
+    seed 950000000892
+    param replicas 3
+    param clients 0
+    param faults_ms 12725
+    fault 27000 failover 0 0 s2 s2 r0
+    fault 27724 set 0 2 s2 s0 r1
+        ",
+    );
+}
+
+/// S14 fell here: the check forgot by a reset who had asked for the failover that it ended.
+#[test]
+fn an_operators_failover_that_a_reset_ends_is_told_when_the_disk_is_done() {
+    holds(
+        "
+    seed 950000000986
+    param replicas 1
+    param clients 0
+    param sync_low_us 500
+    param sync_high_us 1000000
+    param faults_ms 98715
+    fault 113227 failover 0 0 s2 s2 r0
+    fault 113697 reset-master 0 0 s2 s2 r0
+        ",
+    );
+}
