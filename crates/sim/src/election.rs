@@ -17,49 +17,47 @@ use crate::world::World;
 #[derive(Clone, Debug, Default)]
 pub struct Election {
     watching: bool,
-    times: BTreeMap<MasterName, (Option<At>, Option<At>)>,
+    times: BTreeMap<MasterName, Loss>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Loss {
+    down: Option<At>,
+    /// And by which Sentinel.
+    promoted: Option<(At, usize)>,
 }
 
 impl Election {
     /// An event of a Sentinel.
-    pub(crate) fn see(&mut self, at: At, _host: usize, event: &Event) {
+    pub(crate) fn see(&mut self, at: At, host: usize, event: &Event) {
         if !self.watching {
             return;
         }
         let Some(name) = &event.master else { return };
-        match event.kind {
-            EventKind::Odown => {
-                self.times
-                    .entry(name.clone())
-                    .or_default()
-                    .0
-                    .get_or_insert(at);
+        let loss = match event.kind {
+            EventKind::Odown | EventKind::PromotedSlave => {
+                self.times.entry(name.clone()).or_default()
             }
-            EventKind::PromotedSlave => {
-                self.times
-                    .entry(name.clone())
-                    .or_default()
-                    .1
-                    .get_or_insert(at);
-            }
-            _ => {}
+            _ => return,
+        };
+        if event.kind == EventKind::Odown {
+            loss.down.get_or_insert(at);
+        } else {
+            loss.promoted.get_or_insert((at, host));
         }
     }
 
-    /// Milliseconds from the first `+odown` of each master to its first promotion; `None` for
-    /// those that were never replaced.
-    fn waits(&self) -> Vec<Option<u64>> {
-        let wait = |(down, up): &(Option<At>, Option<At>)| {
-            Some(up.as_ref()?.since(down.unwrap_or_default()) / 1000)
-        };
-        self.times.values().map(wait).collect()
+    /// Milliseconds from the first `+odown` of each replaced master to its first promotion, and
+    /// by which Sentinel that was.
+    fn waits(&self) -> impl Iterator<Item = (u64, usize)> {
+        self.times.values().filter_map(|loss| {
+            let (at, host) = loss.promoted?;
+            Some((at.since(loss.down.unwrap_or_default()) / 1000, host))
+        })
     }
 
     fn replaced(&self) -> usize {
-        self.times
-            .values()
-            .filter(|(_, promoted)| promoted.is_some())
-            .count()
+        self.waits().count()
     }
 }
 
@@ -83,7 +81,10 @@ pub struct Case {
 /// What was measured, over all masters of all runs.
 #[derive(Clone, Debug, Default)]
 pub struct Waits {
-    sorted: Vec<u64>,
+    /// Milliseconds, of the masters that a Bartizan replaced.
+    ours: Vec<u64>,
+    /// Of those that a modelled redis-sentinel did.
+    theirs: Vec<u64>,
     slowest_of_run: Vec<u64>,
     never: u64,
     violations: Vec<String>,
@@ -142,13 +143,24 @@ impl Case {
             if let Some(violation) = world.checks.broken() {
                 waits.violations.push(format!("seed {seed}: {violation}"));
             }
-            let all = world.election.waits();
-            let replaced: Vec<u64> = all.into_iter().flatten().collect();
-            waits.never += self.masters.saturating_sub(replaced.len() as u64);
-            waits.slowest_of_run.extend(replaced.iter().max());
-            waits.sorted.extend(replaced);
+            let mut slowest = None;
+            for (ms, host) in world.election.waits() {
+                let is_theirs = host as u64 >= self.sentinels - self.upstream;
+                let side = if is_theirs {
+                    &mut waits.theirs
+                } else {
+                    &mut waits.ours
+                };
+                side.push(ms);
+                slowest = slowest.max(Some(ms));
+            }
+            waits.never += self
+                .masters
+                .saturating_sub(world.election.replaced() as u64);
+            waits.slowest_of_run.extend(slowest);
         }
-        waits.sorted.sort_unstable();
+        waits.ours.sort_unstable();
+        waits.theirs.sort_unstable();
         waits.slowest_of_run.sort_unstable();
         waits
     }
@@ -159,27 +171,45 @@ impl Waits {
     /// fell.
     pub fn slowest_ms(&self) -> Option<u64> {
         let whole = self.never == 0 && self.violations.is_empty();
-        self.sorted.last().copied().filter(|_| whole)
+        self.ours
+            .iter()
+            .chain(&self.theirs)
+            .max()
+            .copied()
+            .filter(|_| whole)
     }
 }
 
 impl fmt::Display for Waits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = |of: &[u64], part: usize| {
-            let last = of.len().saturating_sub(1);
-            of.get(last * part / 100).copied().unwrap_or(0)
-        };
+        let mut all = [&self.ours[..], &self.theirs[..]].concat();
+        all.sort_unstable();
         write!(
             f,
             "median {} ms, p99 {} ms, slowest {} ms (median run's slowest {} ms), never {}",
-            at(&self.sorted, 50),
-            at(&self.sorted, 99),
-            at(&self.sorted, 100),
+            at(&all, 50),
+            at(&all, 99),
+            at(&all, 100),
             at(&self.slowest_of_run, 50),
             self.never,
         )?;
+        if !self.theirs.is_empty() {
+            for (who, of) in [("Bartizans", &self.ours), ("redis-sentinels", &self.theirs)] {
+                let (n, median, slowest) = (of.len(), at(of, 50), at(of, 100));
+                write!(
+                    f,
+                    "\nby {who}: {n}, median {median} ms, slowest {slowest} ms"
+                )?;
+            }
+        }
         self.violations
             .iter()
             .try_for_each(|violation| write!(f, "\n{violation}"))
     }
+}
+
+/// The value below which so many percent of them lie; zero if there are none.
+fn at(sorted: &[u64], percent: usize) -> u64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(last * percent / 100).copied().unwrap_or(0)
 }

@@ -447,3 +447,28 @@ fn a_pause_that_is_over_when_the_promotion_is_written_needs_no_end() {
         ",
     );
 }
+
+/// "quiet" fell here: a PING that two late messages kept for more than half of `down-after` had its
+/// link made anew, and a third late message outlasted the rest.
+#[test]
+fn a_link_made_anew_on_a_slow_network_may_show_its_peer_as_down() {
+    holds(
+        "
+    seed 900000080
+    param sentinels 7
+    param quorum 4
+    param clients 0
+    param down_after_ms 9170
+    param failover_timeout_ms 4964
+    param delay_low_us 20000
+    param delay_high_us 600000
+    param outlier_of 50
+    param sync_low_us 500
+    param sync_high_us 1000000
+    param drift_ppm 200
+    param fencing_lag 1
+    param full_sync_ms 227
+    param faults_ms 125083
+        ",
+    );
+}

@@ -12,6 +12,9 @@ use crate::params::Params;
 pub(crate) struct Quiet {
     /// A message may take so much longer than others that its answer seems to be held back.
     outliers: bool,
+    /// Or that the link is held to be stuck, half of `down-after` after a PING, and made anew. If
+    /// a message of the new one is as late, a server or a peer is down for one Sentinel, rightly.
+    remade: bool,
 }
 
 /// The least time for which a Sentinel waits for an answer to a hello before it says so.
@@ -20,8 +23,12 @@ const HELD_US: u64 = 1_000_000;
 impl Quiet {
     pub(crate) const fn new(params: &Params) -> Self {
         // Five times as long, there and back.
-        let outliers = params.outlier_of > 0 && 10 * params.delay_high_us > HELD_US;
-        Self { outliers }
+        let slowest = 10 * params.delay_high_us;
+        let has_outliers = params.outlier_of > 0;
+        Self {
+            outliers: has_outliers && slowest > HELD_US,
+            remade: has_outliers && slowest > params.down_after_ms * 1_000 / 2,
+        }
     }
 }
 
@@ -41,6 +48,7 @@ impl Check for Quiet {
             | EventKind::Slave
             | EventKind::MinReplicas => Ok(()),
             EventKind::ServerState if self.outliers => Ok(()),
+            EventKind::Sdown | EventKind::SdownEnd if self.remade => Ok(()),
             kind => Err(format!(
                 "{} {} in a world without faults",
                 kind.name(),
