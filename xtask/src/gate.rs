@@ -61,7 +61,8 @@ const STEPS: &[Step] = &[
     ("fuzz", fuzz::gate),
 ];
 
-pub(crate) fn run(_args: &[String]) -> Result<()> {
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    shell::no_options(args)?;
     let begin = Instant::now();
     let mut done: Vec<(&str, Duration)> = Vec::new();
     for (name, step) in STEPS {

@@ -51,3 +51,11 @@ pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
     let mut candidates = std::env::split_paths(&path).map(|dir| dir.join(program));
     candidates.find(|candidate| candidate.is_file())
 }
+
+/// Fails if anything was said behind the name of a task that takes no options.
+pub(crate) fn no_options(args: &[String]) -> Result<()> {
+    match args.first() {
+        Some(word) => bail!("this task knows no option {word:?}; `--help` says what it does"),
+        None => Ok(()),
+    }
+}

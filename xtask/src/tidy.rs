@@ -86,7 +86,8 @@ impl File {
     }
 }
 
-pub(crate) fn run(_args: &[String]) -> Result<()> {
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    shell::no_options(args)?;
     let root = shell::root()?;
     let mut files = Vec::new();
     collect(&root, &root, &mut files)?;

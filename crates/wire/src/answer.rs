@@ -94,12 +94,8 @@ impl CommandLink {
         answers: &mut Vec<(CallId, Answer)>,
     ) -> Result<(), LinkFault> {
         let mut rest = input;
-        while !rest.is_empty() {
-            let (used, frame) = self.decoder.decode(rest)?;
-            rest = rest.get(used..).unwrap_or_default();
-            if let Some(frame) = frame {
-                answers.extend(self.accept(frame)?);
-            }
+        while let Some(frame) = self.decoder.next_in(&mut rest)? {
+            answers.extend(self.accept(frame)?);
         }
         Ok(())
     }
@@ -182,12 +178,8 @@ impl HelloLink {
     /// make no sense.
     pub fn receive(&mut self, input: &[u8], said: &mut Vec<Said>) -> Result<(), LinkFault> {
         let mut rest = input;
-        while !rest.is_empty() {
-            let (used, frame) = self.decoder.decode(rest)?;
-            rest = rest.get(used..).unwrap_or_default();
-            if let Some(frame) = frame {
-                said.extend(self.accept(frame)?);
-            }
+        while let Some(frame) = self.decoder.next_in(&mut rest)? {
+            said.extend(self.accept(frame)?);
         }
         Ok(())
     }

@@ -79,12 +79,8 @@ impl TrialLink {
     /// The link has to be closed, because the subscription was refused or the bytes make no sense.
     pub fn receive(&mut self, input: &[u8], said: &mut Vec<Said>) -> Result<(), LinkFault> {
         let mut rest = input;
-        while !rest.is_empty() {
-            let (used, frame) = self.decoder.decode(rest)?;
-            rest = rest.get(used..).unwrap_or_default();
-            if let Some(frame) = frame {
-                said.extend(self.accept(&frame)?);
-            }
+        while let Some(frame) = self.decoder.next_in(&mut rest)? {
+            said.extend(self.accept(&frame)?);
         }
         Ok(())
     }

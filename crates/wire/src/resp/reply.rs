@@ -102,6 +102,16 @@ impl ReplyDecoder {
         Ok((input.len() - rest.len(), result?))
     }
 
+    /// Takes the next frame off the front of `input`; `None` when all of it was used.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn next_in(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, ReplyError> {
+        let (used, frame) = self.decode(input)?;
+        *input = input.get(used..).unwrap_or_default();
+        Ok(frame)
+    }
+
     fn run(&mut self, rest: &mut &[u8]) -> Result<Option<Frame>, ReplyError> {
         while !rest.is_empty() {
             let value = match self.state {
