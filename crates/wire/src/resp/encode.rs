@@ -1,5 +1,7 @@
 //! Writing RESP: commands of ours, and frames to clients.
 
+use std::io::Write as _;
+
 use super::frame::{Frame, Protocol};
 
 /// Appends a command: an array of bulk strings.
@@ -73,8 +75,8 @@ pub(crate) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
 /// `kind`, a length, CRLF.
 pub(crate) fn length(kind: u8, n: usize, out: &mut Vec<u8>) {
     out.push(kind);
-    out.extend_from_slice(n.to_string().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    // A write to memory cannot fail.
+    let _ = write!(out, "{n}\r\n");
 }
 
 /// `kind`, a text, CRLF. Line ends inside the text would forge a second reply, so they become

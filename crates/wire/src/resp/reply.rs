@@ -1,6 +1,7 @@
 //! What servers and peers send: frames, in fragments of any size.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use super::frame::Frame;
 use super::limits::Limits;
@@ -134,25 +135,32 @@ impl ReplyDecoder {
         Ok(None)
     }
 
-    /// The next line without its CRLF, if it is there.
-    fn take_line(&mut self, rest: &mut &[u8]) -> Result<Option<Vec<u8>>, ReplyError> {
+    /// The next line without its CRLF, if it is there. One that came whole is not copied.
+    fn take_line<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, ReplyError> {
         let end = rest.iter().position(|byte| *byte == b'\n');
         let (now, behind) = rest.split_at(end.map_or(rest.len(), |at| at + 1));
         if self.partial.len() + now.len() > self.limits.line {
             return Err(ReplyError::TooLarge("line"));
         }
-        self.partial.extend_from_slice(now);
         *rest = behind;
         if end.is_none() {
+            self.partial.extend_from_slice(now);
             return Ok(None);
         }
-        let mut line = core::mem::take(&mut self.partial);
-        self.grow(line.len())?;
-        if !line.ends_with(b"\r\n") {
-            return Err(ReplyError::Malformed("line end"));
-        }
-        line.truncate(line.len() - 2);
-        Ok(Some(line))
+        self.grow(self.partial.len() + now.len())?;
+        let Some(text) = now
+            .strip_suffix(b"\r\n")
+            .filter(|_| self.partial.is_empty())
+        else {
+            let mut line = core::mem::take(&mut self.partial);
+            line.extend_from_slice(now);
+            if !line.ends_with(b"\r\n") {
+                return Err(ReplyError::Malformed("line end"));
+            }
+            line.truncate(line.len() - 2);
+            return Ok(Some(Cow::Owned(line)));
+        };
+        Ok(Some(Cow::Borrowed(text)))
     }
 
     fn take_bulk(
@@ -162,9 +170,9 @@ impl ReplyDecoder {
         rest: &mut &[u8],
     ) -> Result<Option<Frame>, ReplyError> {
         let (now, behind) = rest.split_at(missing.min(rest.len()));
-        self.partial.extend_from_slice(now);
         *rest = behind;
         if now.len() < missing {
+            self.partial.extend_from_slice(now);
             self.state = State::Bulk {
                 kind,
                 missing: missing - now.len(),
@@ -172,12 +180,21 @@ impl ReplyDecoder {
             return Ok(None);
         }
         self.state = State::Line;
-        let mut bytes = core::mem::take(&mut self.partial);
-        if !bytes.ends_with(b"\r\n") {
-            return Err(ReplyError::Malformed("end of a bulk string"));
-        }
-        bytes.truncate(bytes.len() - 2);
-        long_text(kind, bytes).map(Some)
+        let text = if self.partial.is_empty() {
+            now.strip_suffix(b"\r\n").map(<[u8]>::to_vec)
+        } else {
+            let mut bytes = core::mem::take(&mut self.partial);
+            bytes.extend_from_slice(now);
+            bytes.ends_with(b"\r\n").then(|| {
+                bytes.truncate(bytes.len() - 2);
+                bytes
+            })
+        };
+        long_text(
+            kind,
+            text.ok_or(ReplyError::Malformed("end of a bulk string"))?,
+        )
+        .map(Some)
     }
 
     fn on_line(&mut self, line: &[u8]) -> Result<Line, ReplyError> {
