@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bartizan_core::ids::{CallId, LinkId};
-use bartizan_core::input::{Input, LinkError};
+use bartizan_core::input::{Answer, Input, LinkError};
 use bartizan_core::output::{Call, Greeting, LinkKind};
 use bartizan_core::provide::options::Renames;
 use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault, Said};
@@ -66,6 +66,7 @@ struct Surroundings {
     dials: Semaphore,
     failures: RefCell<BTreeMap<SocketAddr, String>>,
     scratch: RefCell<Box<[u8]>>,
+    words: RefCell<Words>,
 }
 
 /// How connections leave.
@@ -92,6 +93,13 @@ struct Line {
     waker: RefCell<Option<Waker>>,
 }
 
+/// What the bytes of one read said. One for all links, so that a read needs no memory of its own.
+#[derive(Debug, Default)]
+struct Words {
+    answers: Vec<(CallId, Answer)>,
+    heard: Vec<Said>,
+}
+
 #[derive(Debug)]
 enum Protocol {
     Command(CommandLink),
@@ -112,6 +120,7 @@ impl Links {
                 dials: Semaphore::new(DIALS_AT_ONCE),
                 failures: RefCell::default(),
                 scratch,
+                words: RefCell::default(),
             }),
         }
     }
@@ -258,31 +267,25 @@ impl Line {
     }
 
     /// Takes bytes in; what they say is appended to `said`.
-    fn receive(&self, link: LinkId, input: &[u8], said: &mut Vec<Input>) -> Result<(), LinkFault> {
+    fn receive(&self, input: &[u8], said: &mut Words) -> Result<(), LinkFault> {
         match &mut *self.protocol.borrow_mut() {
-            Protocol::Command(protocol) => {
-                let mut answers = Vec::new();
-                let result = protocol.receive(input, &mut answers);
-                said.extend(answers.into_iter().map(|(call, answer)| Input::Answer {
-                    link,
-                    call,
-                    answer,
-                }));
-                result
-            }
-            Protocol::PubSub(protocol) => {
-                let mut heard = Vec::new();
-                let result = protocol.receive(input, &mut heard);
-                said.extend(heard.into_iter().map(|heard| heard_on(link, heard)));
-                result
-            }
-            Protocol::Trial(protocol) => {
-                let mut heard = Vec::new();
-                let result = protocol.receive(input, &mut heard);
-                said.extend(heard.into_iter().map(|heard| heard_on(link, heard)));
-                result
-            }
+            Protocol::Command(protocol) => protocol.receive(input, &mut said.answers),
+            Protocol::PubSub(protocol) => protocol.receive(input, &mut said.heard),
+            Protocol::Trial(protocol) => protocol.receive(input, &mut said.heard),
         }
+    }
+}
+
+impl Words {
+    const fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.heard.is_empty()
+    }
+
+    /// For the core, in order: a link gives answers or hears, never both.
+    fn drain(&mut self, link: LinkId) -> impl Iterator<Item = Input> + '_ {
+        let answers = self.answers.drain(..);
+        let answers = answers.map(move |(call, answer)| Input::Answer { link, call, answer });
+        answers.chain(self.heard.drain(..).map(move |heard| heard_on(link, heard)))
     }
 }
 
@@ -372,40 +375,39 @@ impl Surroundings {
         let local = stream.local_ip().map_err(|error| broken(&error))?;
         self.tell(Input::LinkUp { link, local }).await;
         loop {
-            let (said, end) = poll_fn(|cx| self.poll_exchange(cx, link, stream, line)).await;
-            if !said.is_empty() && matches!(stream, Stream::Tls(_)) {
-                self.failures.borrow_mut().remove(&to);
-            }
+            let (untold, end) =
+                poll_fn(|cx| self.poll_exchange(cx, (link, to), stream, line)).await;
             // The answers that came before a fault are good and are told first.
-            for input in said {
+            for input in untold {
                 self.tell(input).await;
             }
             end?;
         }
     }
 
-    /// Writes what there is to write, and waits for something to be said. One poll for both, in
-    /// place of a future for each thing to wait for: those would be most of an idle link's time
+    /// Writes what there is to write, and tells what is said until something breaks, or until the
+    /// core has more to hear than it takes: then with what it has not been told. One poll for all,
+    /// in place of a future for each thing to wait for: those would be most of an idle link's time
     /// and memory.
     fn poll_exchange(
         &self,
         cx: &mut Context<'_>,
-        link: LinkId,
+        (link, to): (LinkId, SocketAddr),
         stream: &Stream,
         line: &Line,
     ) -> Poll<(Vec<Input>, Result<(), LinkError>)> {
-        let mut said = Vec::new();
         line.wake_me(cx.waker());
         if let Poll::Ready(Err(why)) = line.poll_write(cx, stream) {
-            return Poll::Ready((said, Err(why)));
+            return Poll::Ready((Vec::new(), Err(why)));
         }
         loop {
             let ready = ready!(stream.poll_readable(cx));
+            let words = &mut *self.words.borrow_mut();
             let read = ready.and_then(|()| {
                 let mut scratch = self.scratch.borrow_mut();
                 let read = stream.try_read(&mut scratch)?;
                 let bytes = scratch.get(..read).unwrap_or_default();
-                Ok((read, line.receive(link, bytes, &mut said)))
+                Ok((read, line.receive(bytes, words)))
             });
             let end = match read {
                 Ok((0, _)) => Err(LinkError::Closed),
@@ -413,8 +415,22 @@ impl Surroundings {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
                 Err(error) => Err(broken(&error)),
             };
-            if end.is_err() || !said.is_empty() {
-                return Poll::Ready((said, end));
+            if !words.is_empty() && matches!(stream, Stream::Tls(_)) {
+                self.failures.borrow_mut().remove(&to);
+            }
+            let mut untold = Vec::new();
+            for input in words.drain(link) {
+                let refused = if untold.is_empty() {
+                    self.world.try_send(input).err()
+                } else {
+                    Some(TrySendError::Full(input))
+                };
+                if let Some(TrySendError::Full(input)) = refused {
+                    untold.push(input);
+                }
+            }
+            if end.is_err() || !untold.is_empty() {
+                return Poll::Ready((untold, end));
             }
         }
     }
