@@ -3,8 +3,11 @@
 //! Requests are handed to the core as they come, without waiting for the replies of earlier ones,
 //! so that votes which a peer asks for together share one write of the file.
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bartizan_core::provide::reply::Reply;
@@ -23,6 +26,8 @@ const WAITING_REPLIES: usize = 1024;
 const WAITING_BYTES: usize = 1 << 20;
 /// Bytes gathered for one write.
 const WRITE_BYTES: usize = 64 << 10;
+/// Bytes of a usual reply, made room for at once in place of growing to it step by step.
+const USUAL_BYTES: usize = 128;
 /// Requests of one client that are handled before others get their turn.
 const TURN: usize = 64;
 
@@ -81,7 +86,7 @@ impl Client {
     async fn shake_hands(&mut self) -> Result<(), Gone> {
         let shaken = tokio::select! {
             shaken = tokio::time::timeout(HANDSHAKE_PATIENCE, self.stream.handshake()) => shaken,
-            () = self.seat.woken() => return Err(Gone),
+            () = poll_fn(|cx| self.seat.poll_woken(cx)) => return Err(Gone),
         };
         let Err(error) = shaken.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) else {
             return Ok(());
@@ -146,33 +151,58 @@ impl Client {
 
     /// Waits for whatever lets it go on.
     async fn wait(&mut self, all_written: bool, may_read: bool) -> Result<(), Gone> {
-        let Self {
-            hall,
-            seat,
-            stream,
-            waiting,
-            held,
-            ..
-        } = self;
-        let readable = tokio::select! {
-            reply = owed(waiting.as_mut()) => {
-                let reply = reply.map_err(|_| Gone)?;
-                self.settle(&reply);
-                false
+        let (hall, seat) = (Rc::clone(&self.hall), Rc::clone(&self.seat));
+        let held = self.held.is_some();
+        // One poll for all that nearly every client waits for, in place of a future for each:
+        // those would be most of what a question costs.
+        let news = poll_fn(|cx| self.poll_news(cx, all_written, may_read));
+        if !held && hall.options.timeout_secs == 0 {
+            return news.await;
+        }
+        // Boxed, since few clients need it and all would keep room for it.
+        Box::pin(async {
+            tokio::select! {
+                news = news => news,
+                () = hall.pause.over(hall.clock), if held => Ok(()),
+                () = idle_too_long(&hall, &seat) => Err(Gone),
             }
-            readable = stream.readable(), if may_read => {
-                readable.map_err(|_| Gone)?;
-                true
+        })
+        .await
+    }
+
+    /// The reply that is owed, something to read, room to write, or somebody else's doing.
+    fn poll_news(
+        &mut self,
+        cx: &mut Context<'_>,
+        all_written: bool,
+        may_read: bool,
+    ) -> Poll<Result<(), Gone>> {
+        if let Some(waiting) = &mut self.waiting
+            && let Poll::Ready(reply) = Pin::new(&mut waiting.reply).poll(cx)
+        {
+            // It fails only when the process ends.
+            return Poll::Ready(reply.map(|reply| self.settle(&reply)).map_err(|_| Gone));
+        }
+        if may_read && let Poll::Ready(readable) = self.stream.poll_readable(cx) {
+            return Poll::Ready(readable.map_err(|_| Gone).and_then(|()| self.read()));
+        }
+        if !all_written && let Poll::Ready(writable) = self.stream.poll_writable(cx) {
+            return Poll::Ready(writable.map_err(|_| Gone));
+        }
+        self.seat.poll_woken(cx).map(Ok)
+    }
+
+    /// Puts a reply in its place in the order: behind what waits, else where it is written from.
+    pub(super) fn put(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        if self.seat.is_empty() && !self.seat.is_owed() {
+            if self.out.capacity() == 0 {
+                self.out.reserve(USUAL_BYTES);
             }
-            writable = stream.writable(), if !all_written => {
-                writable.map_err(|_| Gone)?;
-                false
-            }
-            () = seat.woken() => false,
-            () = hall.pause.over(hall.clock), if held.is_some() => false,
-            () = idle_too_long(hall, seat) => return Err(Gone),
-        };
-        if readable { self.read() } else { Ok(()) }
+            return encode(&mut self.out);
+        }
+        let mut bytes = Vec::new();
+        encode(&mut bytes);
+        self.seat.push(Slot::Ready(Rc::from(bytes)));
     }
 
     /// Moves what is ready to the bytes to be written, up to the first reply still owed.
@@ -308,16 +338,6 @@ impl Client {
             self.seat.push(Slot::Ready(Rc::from(text)));
         }
         self.hang_up();
-    }
-}
-
-/// The reply that the core owes; never comes when it owes none.
-async fn owed(
-    waiting: Option<&mut Waiting>,
-) -> Result<Reply, tokio::sync::oneshot::error::RecvError> {
-    match waiting {
-        Some(waiting) => (&mut waiting.reply).await,
-        None => std::future::pending().await,
     }
 }
 

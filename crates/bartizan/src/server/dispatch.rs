@@ -1,8 +1,6 @@
 //! From a request to what is said in return: the checks of spec §3.1, in Redis's order, then the
 //! command itself.
 
-use std::rc::Rc;
-
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
 use bartizan_wire::reply::{self, Subscription};
@@ -90,10 +88,9 @@ impl Client {
 
     /// Whether `CLIENT PAUSE` holds this back. Who is refused anyway need not wait.
     fn is_held(&self, argv: &Argv) -> bool {
-        let (pause, now) = (&self.hall.pause, self.hall.clock.now());
         let spec = |argv| request::find(&argv);
         // It may be handed in again, so what it means is looked up in a copy.
-        pause.is_on(now)
+        self.hall.pause.is_on(self.hall.clock)
             && self
                 .unrenamed(argv.clone())
                 .and_then(spec)
@@ -194,12 +191,9 @@ impl Client {
         }
     }
 
-    fn ping(&self, voice: Voice, message: Option<Vec<u8>>) {
+    fn ping(&mut self, voice: Voice, message: Option<Vec<u8>>) {
         if self.seat.protocol.get() == Protocol::Resp2 && self.seat.subscribed() > 0 {
-            let mut out = Vec::new();
-            reply::subscriber_pong(&message.unwrap_or_default(), &mut out);
-            self.seat.push(Slot::Ready(Rc::from(out)));
-            return;
+            return self.put(|out| reply::subscriber_pong(&message.unwrap_or_default(), out));
         }
         match message {
             None => self.say_frame(voice, &Frame::simple("PONG")),
@@ -207,7 +201,7 @@ impl Client {
         }
     }
 
-    async fn info(&self, voice: Voice, words: &[String]) {
+    async fn info(&mut self, voice: Voice, words: &[String]) {
         let wanted = Section::wanted(words);
         let text = info::text(&self.hall, &wanted);
         if wanted.contains(&Section::Sentinel) {
@@ -314,7 +308,7 @@ impl Client {
         }
     }
 
-    fn subscribe(&self, kind: Kind, names: &[Vec<u8>]) {
+    fn subscribe(&mut self, kind: Kind, names: &[Vec<u8>]) {
         let bytes: usize = names.iter().map(Vec::len).sum();
         if self.seat.subscribed().saturating_add(names.len()) > SUBSCRIPTIONS_PER_CLIENT
             || self.seat.subscribed_bytes().saturating_add(bytes) > SUBSCRIBED_BYTES_PER_CLIENT
@@ -335,7 +329,7 @@ impl Client {
         }
     }
 
-    fn unsubscribe(&self, kind: Kind, names: Vec<Vec<u8>>) {
+    fn unsubscribe(&mut self, kind: Kind, names: Vec<Vec<u8>>) {
         let names = if names.is_empty() {
             self.seat
                 .subscriptions(kind)
@@ -362,15 +356,13 @@ impl Client {
         }
     }
 
-    fn confirm(&self, what: Subscription, name: Option<&[u8]>) {
-        let mut out = Vec::new();
-        let count = self.seat.subscribed();
-        reply::subscription(what, name, count, self.seat.protocol.get(), &mut out);
-        self.seat.push(Slot::Ready(Rc::from(out)));
+    fn confirm(&mut self, what: Subscription, name: Option<&[u8]>) {
+        let (count, protocol) = (self.seat.subscribed(), self.seat.protocol.get());
+        self.put(|out| reply::subscription(what, name, count, protocol, out));
     }
 
     /// Asks the core, at once unless the answer would overtake one that it owes.
-    async fn ask(&self, voice: Voice, query: Query, shape: Shape) {
+    async fn ask(&mut self, voice: Voice, query: Query, shape: Shape) {
         let now = (!self.seat.is_owed()).then(|| self.hall.desk.ask(&query));
         let Some(reply) = now.flatten() else {
             return self.owe(voice, Errand::Query(query), shape).await;
@@ -379,9 +371,8 @@ impl Client {
             count(&self.hall.tally.errors, 1);
         }
         if voice == Voice::Heard {
-            let mut out = Vec::new();
-            shape.encode(&reply, self.seat.protocol.get(), &mut out);
-            self.seat.push(Slot::Ready(Rc::from(out)));
+            let protocol = self.seat.protocol.get();
+            self.put(|out| shape.encode(&reply, protocol, out));
         }
     }
 
@@ -401,18 +392,17 @@ impl Client {
         }));
     }
 
-    fn say(&self, voice: Voice, reply: &Reply) {
+    fn say(&mut self, voice: Voice, reply: &Reply) {
         self.say_frame(voice, &reply::frame(reply));
     }
 
-    fn say_frame(&self, voice: Voice, frame: &Frame) {
+    fn say_frame(&mut self, voice: Voice, frame: &Frame) {
         if matches!(frame, Frame::Error(_)) {
             count(&self.hall.tally.errors, 1);
         }
         if voice == Voice::Heard {
-            let mut out = Vec::new();
-            encode_frame(frame, self.seat.protocol.get(), &mut out);
-            self.seat.push(Slot::Ready(Rc::from(out)));
+            let protocol = self.seat.protocol.get();
+            self.put(|out| encode_frame(frame, protocol, out));
         }
     }
 }

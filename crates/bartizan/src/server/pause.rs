@@ -43,8 +43,8 @@ impl Pause {
     }
 
     /// Whether clients are paused.
-    pub(super) fn is_on(&self, now: Mono) -> bool {
-        self.until.get().is_some_and(|until| now < until)
+    pub(super) fn is_on(&self, clock: Clock) -> bool {
+        self.until.get().is_some_and(|until| clock.now() < until)
     }
 
     /// Whether a command, by the name that the table has for it, goes on while clients are paused.

@@ -3,13 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use bartizan_core::provide::reply::Reply;
 use bartizan_core::time::{Mono, Span};
 use bartizan_wire::reply;
 use bartizan_wire::request::ReplyMode;
 use bartizan_wire::resp::Protocol;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::pubsub::{ClientId, Kind};
 use super::tracking::Tracking;
@@ -61,7 +62,9 @@ pub(crate) struct Seat {
     owed: Cell<usize>,
     /// Since when more waits than a subscriber may leave unread for long.
     behind_since: Cell<Option<Mono>>,
-    wake: Notify,
+    /// Whether somebody else's doing needs the client's task, and how that is reached.
+    woken: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
     killed: Cell<bool>,
 }
 
@@ -139,7 +142,8 @@ impl Seat {
             queued_bytes: Cell::new(0),
             owed: Cell::new(0),
             behind_since: Cell::new(None),
-            wake: Notify::new(),
+            woken: Cell::new(false),
+            waker: RefCell::default(),
             killed: Cell::new(false),
         }
     }
@@ -213,7 +217,7 @@ impl Seat {
             return;
         }
         self.push(Slot::Ready(Rc::clone(bytes)));
-        self.wake.notify_one();
+        self.wake();
     }
 
     /// Takes the first thing to be sent.
@@ -231,20 +235,39 @@ impl Seat {
         slot
     }
 
+    /// Whether nothing waits to be sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
     /// Things and bytes that wait to be sent.
     pub(crate) fn backlog(&self) -> (usize, usize) {
         (self.queue.borrow().len(), self.queued_bytes.get())
     }
 
-    /// Waits until somebody else's doing needs the client's task.
-    pub(crate) async fn woken(&self) {
-        self.wake.notified().await;
+    /// Comes when somebody else's doing needs the client's task, the only one to ask.
+    pub(crate) fn poll_woken(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.woken.take() {
+            return Poll::Ready(());
+        }
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|it| it.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn wake(&self) {
+        self.woken.set(true);
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
     }
 
     /// Has the client closed at once.
     pub(crate) fn kill(&self) {
         self.killed.set(true);
-        self.wake.notify_one();
+        self.wake();
     }
 
     /// Whether it is to be closed at once.
