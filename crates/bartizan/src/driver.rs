@@ -24,7 +24,7 @@ use crate::net::resolve::Resolver;
 use crate::rescue::Rescues;
 use crate::scripts::Scripts;
 use crate::server::Hall;
-use crate::signals::Signals;
+use crate::signals::Stop;
 
 /// What may wait for the core from links, disk, scripts and the resolver; beyond it they wait.
 pub(crate) const WAITING_INPUTS: usize = 4096;
@@ -89,8 +89,9 @@ pub(crate) struct Sources {
     pub(crate) inputs: mpsc::Receiver<Input>,
     /// Clients.
     pub(crate) wishes: mpsc::Receiver<Wish>,
-    /// The operating system.
-    pub(crate) signals: Signals,
+    /// The operating system, by way of a task of its own: to look for signals costs too much for
+    /// each turn of the loop. Who sends this lives as long as the loop.
+    pub(crate) stop: oneshot::Receiver<Stop>,
 }
 
 /// Commands whose reply is still owed, and to whom.
@@ -129,7 +130,7 @@ impl Driver {
             let wait = self.desk.pace().until(deadline);
             tokio::select! {
                 biased;
-                stop = sources.signals.stop() => {
+                Ok(stop) = &mut sources.stop => {
                     self.log.signal(stop.log_line());
                     return self.say_goodbye();
                 }

@@ -9,7 +9,7 @@ use anyhow::Context;
 use bartizan_conf::{LogFormat, LogTimestamps, ServerOptions};
 use bartizan_core::provide::options::{Credentials, Secret};
 use bartizan_core::sentinel::{Boot, Sentinel};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::again::{self, Place, Start, Turn};
@@ -219,7 +219,12 @@ fn assemble(
     let server = loaded.server;
     let (input_sender, inputs) = mpsc::channel(WAITING_INPUTS);
     let (wish_sender, wishes) = mpsc::channel(WAITING_WISHES);
-    let signals = Signals::listen()?;
+    let (stopping, stop) = oneshot::channel();
+    let mut signals = Signals::listen()?;
+    tokio::task::spawn_local(async move {
+        // The driver ends only with the process.
+        let _ = stopping.send(signals.stop().await);
+    });
     let process = process(&path)?;
     let roster = Roster::default();
     let rescues = Rescues::new(
@@ -272,7 +277,7 @@ fn assemble(
         Sources {
             inputs,
             wishes,
-            signals,
+            stop,
         },
     ))
 }
