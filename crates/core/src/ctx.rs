@@ -225,6 +225,8 @@ pub(crate) struct Outbox {
     rescues: u64,
     /// Attempts made in haste, and since when they are counted.
     hasty: (Mono, u32),
+    /// The next turn of a trial connection.
+    trial: Mono,
     pub(crate) routes: BTreeMap<LinkId, Owner>,
 }
 
@@ -253,6 +255,15 @@ impl Outbox {
         }
         *count += 1;
         *count <= limits::HASTY_TRIES
+    }
+
+    /// When one more trial connection may be made. Thousands of servers that are found together
+    /// would else cost as many connections at once, of our open files and of our time, where
+    /// nobody waits for what they tell.
+    pub(crate) fn turn_to_try(&mut self, now: Mono) -> Mono {
+        let turn = self.trial.max(now);
+        self.trial = turn + limits::TRIAL_EVERY;
+        turn
     }
 
     pub(crate) fn close(&mut self, link: LinkId) {
@@ -363,5 +374,15 @@ mod tests {
                 .count();
             assert_eq!(granted, 400);
         }
+    }
+
+    #[test]
+    fn trial_connections_take_turns() {
+        let mut out = Outbox::default();
+        let at = |ms| Mono::from_ms(ms);
+        let turns: Vec<Mono> = (0..4).map(|_| out.turn_to_try(at(1000))).collect();
+        assert_eq!(turns, [at(1000), at(1005), at(1010), at(1015)]);
+        assert_eq!(out.turn_to_try(at(1020)), at(1020));
+        assert_eq!(out.turn_to_try(at(9000)), at(9000));
     }
 }

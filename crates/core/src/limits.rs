@@ -1,11 +1,15 @@
 //! Every bound of the core in one place. What comes from outside is cut to these.
 
+use crate::time::Span;
+
 /// Replicas kept for one master; further `slaveN:` lines are ignored.
 pub const REPLICAS_PER_MASTER: usize = 1000;
 /// Peers kept for one master; further hellos are ignored.
 pub const PEERS_PER_MASTER: usize = 250;
 /// Attempts a second, of all masters together, to reach former masters sooner than is usual.
 pub const HASTY_TRIES: u32 = 400;
+/// Between two connections that find out what our user may do, of all masters together.
+pub const TRIAL_EVERY: Span = Span::ms(5);
 /// Calls awaiting an answer on one link, per master that shares it (spec §5.3).
 pub const PENDING_CALLS: usize = 100;
 /// Scripts waiting or running (spec §12).

@@ -35,6 +35,8 @@ pub(super) struct Trial {
 pub(super) enum Stage {
     /// To be asked, not before then.
     Due(Mono),
+    /// To be asked when its turn comes.
+    InLine(Mono),
     /// The connection is being made, or waits for its answers.
     Open {
         link: LinkId,
@@ -69,7 +71,7 @@ impl Trial {
     pub(super) fn due(&self, server_answers: bool) -> Option<Mono> {
         match self.stage {
             Stage::Open { since, .. } => Some(since + PATIENCE),
-            Stage::Due(at) => server_answers.then_some(at),
+            Stage::Due(at) | Stage::InLine(at) => server_answers.then_some(at),
             Stage::Lacking(at) => server_answers.then_some(at + AGAIN),
             Stage::Content => None,
         }
@@ -115,6 +117,14 @@ impl Link {
         let Some(ip) = ip.filter(|_| !trial.is_open()) else {
             return trial.give_up(parts.now, parts.out);
         };
+        let turn = match trial.stage {
+            Stage::InLine(at) => at,
+            _ => parts.out.turn_to_try(parts.now),
+        };
+        if turn > parts.now {
+            trial.stage = Stage::InLine(turn);
+            return;
+        }
         let link = parts.out.open(owner);
         trial.stage = Stage::Open {
             link,
@@ -174,7 +184,7 @@ impl Link {
     pub(super) fn is_trial_call(&self, wanted: CallId) -> bool {
         let asked = self.trial.and_then(|trial| match trial.stage {
             Stage::Open { call, .. } => call,
-            Stage::Due(_) | Stage::Content | Stage::Lacking(_) => None,
+            Stage::Due(_) | Stage::InLine(_) | Stage::Content | Stage::Lacking(_) => None,
         });
         asked == Some(wanted)
     }
