@@ -72,8 +72,8 @@ pub struct Rescue {
     pub ip: IpAddr,
     /// Who to authenticate as there, if anyone.
     pub auth: Option<Credentials>,
-    /// Where its history was left.
-    pub fork: Fork,
+    /// Where its history was left; `None` where nobody knows, and all that it has is wanted.
+    pub fork: Option<Fork>,
     /// What it said of its history when it was fenced.
     pub history: History,
     /// How.

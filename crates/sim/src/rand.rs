@@ -30,6 +30,8 @@ pub enum Purpose {
     Crash,
     /// The duration of a replication step.
     Replication,
+    /// Where servers of other clusters turn up.
+    Strangers,
 }
 
 /// One stream of draws: a seed and a purpose.

@@ -3,7 +3,7 @@
 use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{ReplId, RunId};
 use bartizan_core::limits::REPLICAS_PER_MASTER;
-use bartizan_core::report::{Fork, History, Info, PackedText, Role};
+use bartizan_core::report::{Fork, History, Info, Life, PackedText, Role};
 use bartizan_core::time::Span;
 
 use crate::pack::pack;
@@ -21,6 +21,8 @@ pub fn parse(text: &[u8]) -> Info {
         let line = line.strip_suffix('\r').unwrap_or(line);
         if let Some((key, value)) = line.split_once(':') {
             reader.line(key, value);
+        } else if line == "# Keyspace" {
+            reader.has_keyspace = true;
         }
     }
     reader.finish(pack(&text))
@@ -32,6 +34,11 @@ struct Reader {
     master_host: Option<Host>,
     master_port: Option<u16>,
     history: HistoryLines,
+    clock: Option<Span>,
+    up_for: Option<Span>,
+    is_loading: bool,
+    has_keyspace: bool,
+    has_keys: bool,
 }
 
 /// The lines about the history of writes, as far as they have come.
@@ -67,12 +74,18 @@ impl Reader {
             "replica_announced" => {
                 info.announced = parse_integer(value.as_bytes()).map(|flag| flag != 0);
             }
+            "server_time_usec" => {
+                self.clock = value.parse().ok().map(|us: u64| Span::ms(us / 1000))
+            }
+            "uptime_in_seconds" => self.up_for = value.parse().ok().map(Span::secs),
+            "loading" => self.is_loading = value != "0",
             "master_replid" => self.history.id = ReplId::parse(value.as_bytes()),
             "master_replid2" => self.history.id_before = ReplId::parse(value.as_bytes()),
             "master_repl_offset" => self.history.offset = value.parse().ok(),
             "second_repl_offset" => self.history.left_at = value.parse().ok(),
             "repl_backlog_active" => self.history.has_backlog = value == "1",
             "repl_backlog_first_byte_offset" => self.history.kept_from = value.parse().ok(),
+            _ if is_database(key, value) => self.has_keys = true,
             _ if is_replica_line(key) && info.replicas.len() < REPLICAS_PER_MASTER => {
                 info.replicas.extend(replica_addr(value));
                 info.lags.extend(lag(value));
@@ -93,6 +106,10 @@ impl Reader {
             .zip(self.master_port)
             .map(|(host, port)| Addr { host, port });
         info.history = self.history.finish();
+        let clocks = self.clock.zip(self.up_for);
+        info.life = clocks.map(|(clock, up_for)| Life { clock, up_for });
+        let tells = self.has_keyspace && !self.is_loading;
+        info.has_keys = (tells || self.has_keys).then_some(self.has_keys);
         info
     }
 }
@@ -116,6 +133,11 @@ fn link_down(value: &str) -> Span {
         Ok(seconds) => u64::try_from(seconds).map_or(Span::TICK, Span::secs),
         Err(_) => Span::ZERO,
     }
+}
+
+/// `db0:keys=…`: only databases that hold something are listed.
+fn is_database(key: &str, value: &str) -> bool {
+    key.starts_with("db") && value.starts_with("keys=")
 }
 
 /// `slave0`, `slave1`, …
@@ -229,6 +251,8 @@ mod tests {
             offset: Some(77),
             announced: Some(false),
             history: None,
+            life: None,
+            has_keys: None,
             text: pack(&text),
         };
         assert_eq!(info, expected);

@@ -77,6 +77,14 @@ impl Homecoming {
         }
     }
 
+    /// A server that nobody knows is to be taken in.
+    pub(crate) fn unproven(now: Mono) -> Self {
+        Self {
+            not_before: now + Span::TICK,
+            ..Self::default()
+        }
+    }
+
     /// A new connection: it may have restarted, and then is neither fenced nor known.
     pub(crate) fn on_link_up(&mut self) {
         (self.fenced, self.seen, self.held, self.held_until) = (None, None, None, None);
@@ -109,7 +117,9 @@ impl Homecoming {
 impl Master {
     /// Fences former masters that are there, and begins the rescues whose turn it is.
     pub(crate) fn welcome_back(&mut self, cx: &mut Ctx) {
-        let stale = |(_, server): &(&Addr, &Server)| server.stale_master && server.link.is_up();
+        let stale = |(_, server): &(&Addr, &Server)| {
+            server.stale_master && server.link.is_up() && !server.identity.is_stranger()
+        };
         let back: Vec<Addr> = self
             .replicas()
             .filter(stale)
@@ -125,7 +135,8 @@ impl Master {
     pub(crate) fn homecoming_due(&self, cx: &Ctx) -> Option<Mono> {
         let dues = self.replicas().filter_map(|(addr, server)| {
             let home = &server.homecoming;
-            if !server.stale_master || !server.link.is_up() || self.is_held(addr) {
+            let is_here = server.link.is_up() && !server.identity.is_stranger();
+            if !server.stale_master || !is_here || self.is_held(addr) {
                 return None;
             }
             let turn = home.seen.filter(|_| home.rescue == Salvage::Open);
@@ -214,6 +225,14 @@ impl Master {
             return;
         };
         server.stale_master = false;
+        self.let_go(cx, addr);
+    }
+
+    /// What was under way with a server that came back is over: nothing is held back for it.
+    pub(crate) fn let_go(&mut self, cx: &mut Ctx, addr: &Addr) {
+        let Some(server) = self.servers.get_mut(addr) else {
+            return;
+        };
         let home = std::mem::take(&mut server.homecoming);
         if home.fenced.is_some() {
             self.unpause(cx, addr);
@@ -240,7 +259,7 @@ impl Master {
         if first
             && server
                 .link
-                .call(Call::Info, Pending::Info, &renames, &mut cx.out)
+                .call(Call::Info, Pending::Info(cx.now), &renames, &mut cx.out)
         {
             server.info_asked_at = Some(cx.now);
         }
@@ -274,31 +293,35 @@ impl Master {
         if !compared || self.options.rescue == RescueMode::Off {
             return;
         }
+        let snapshots = self.options.rescue == RescueMode::Snapshot;
+        let is_whole_wanted = snapshots && server.has_keys != Some(false);
         let fork = match self.divergence(history) {
             // Where writes go on, what it said has been overtaken: whoever rescues asks again.
             Divergence::None if home.held == Some(true) => return self.close_salvage(addr),
             Divergence::None => match self.fork_of(history.id) {
-                Some(fork) if cx.now >= seen + turn => fork,
+                Some(fork) if cx.now >= seen + turn => Some(fork),
                 Some(_) => return,
                 None => return self.close_salvage(addr),
             },
             Divergence::Unknown(_) | Divergence::From(_) if cx.now < seen + turn => return,
-            Divergence::From(fork) => fork,
+            Divergence::From(fork) => Some(fork),
+            // Without a place to begin at, only all of it can be had, if there is any.
+            Divergence::Unknown(_) if is_whole_wanted => None,
             Divergence::Unknown(why) => return self.give_salvage_up(cx, addr, why),
         };
         self.begin_rescue(cx, addr, fork, history);
     }
 
-    fn begin_rescue(&mut self, cx: &mut Ctx, addr: &Addr, fork: Fork, history: History) {
+    fn begin_rescue(&mut self, cx: &mut Ctx, addr: &Addr, fork: Option<Fork>, history: History) {
         let Some(ip) = cx.hosts.ip(&addr.host) else {
             return;
         };
         let id = cx.out.next_rescue();
         let skipped = u64::from(cx.is_mutant(Mutant::RescueFromNextByte));
-        let fork = Fork {
+        let fork = fork.map(|fork| Fork {
             offset: fork.offset + skipped,
             ..fork
-        };
+        });
         let rescue = Box::new(Rescue {
             master: self.name.clone(),
             addr: addr.clone(),
@@ -351,7 +374,7 @@ impl Master {
         }
     }
 
-    fn fork_of(&self, id: ReplId) -> Option<Fork> {
+    pub(crate) fn fork_of(&self, id: ReplId) -> Option<Fork> {
         self.forks.iter().rev().find(|fork| fork.id == id).copied()
     }
 

@@ -6,6 +6,7 @@ use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::model::master::Master;
 use crate::model::server::Server;
+use crate::monitor::kin::Verdict;
 use crate::mutant::Mutant;
 use crate::report::Role;
 use crate::time::{Mono, Span};
@@ -21,6 +22,7 @@ pub(crate) enum Unfit {
     Disconnected,
     Silent,
     PriorityZero,
+    Unseen,
     StaleInfo,
     BehindTooLong,
 }
@@ -59,6 +61,15 @@ impl Master {
         server.is_some_and(|server| self.fitness(cx, server).is_ok())
     }
 
+    /// Whether we know who would be promoted. A replica of nobody known has somebody else's data.
+    fn is_placed(&self, cx: &Ctx, server: &Server) -> bool {
+        let of = server.replication.follows.as_ref();
+        let elsewhere = of.is_none_or(|of| self.find_server(cx, of).is_none());
+        let astray = server.role == Role::Replica && elsewhere;
+        let unproven = server.identity.verdict() == Verdict::Unproven;
+        server.identity.takes_orders() && !(unproven && astray)
+    }
+
     /// Whether a replica can be promoted, and if not, why.
     pub(crate) fn fitness(&self, cx: &Ctx, server: &Server) -> Result<(), Unfit> {
         let facts = &server.replication;
@@ -76,6 +87,8 @@ impl Master {
             Err(Unfit::Silent)
         } else if facts.priority == 0 && !cx.is_mutant(Mutant::PromotePriorityZero) {
             Err(Unfit::PriorityZero)
+        } else if !self.is_placed(cx, server) && !cx.is_mutant(Mutant::TrustAddress) {
+            Err(Unfit::Unseen)
         } else if server.info_age(cx.now).is_none_or(|age| age > stalest) {
             Err(Unfit::StaleInfo)
         } else if facts.link_down_for > self.options.down_after * 10 + down_for {

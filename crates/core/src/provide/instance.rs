@@ -11,6 +11,7 @@ use crate::model::master::Master;
 use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::monitor::hello::Masters;
+use crate::monitor::kin::Verdict;
 use crate::monitor::link::Link;
 use crate::monitor::state::State;
 use crate::notify::script::JobState;
@@ -74,6 +75,9 @@ fn state(fields: &mut Fields, server: &Server) {
     let state = server.condition.state;
     if state != State::Ok && server.link.is_up() {
         fields.put("server-state", state.name());
+    }
+    if let Verdict::Stranger(why) = server.identity.verdict() {
+        fields.put("stranger", why.name());
     }
 }
 
