@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use bartizan_wire::call::{SENT_TO_PEERS, SENT_TO_SERVERS};
+use bartizan_core::permission::{Permission, Permissions};
+use bartizan_wire::call::SENT_TO_PEERS;
 use bartizan_wire::hello;
 
 /// What the words on the command line ask for.
@@ -84,7 +85,7 @@ pub(crate) fn acl_users() -> String {
     format!(
         "\
 # On every Redis server, for Bartizan (sentinel auth-user, sentinel auth-pass):
-ACL SETUSER bartizan on >PASSWORD resetchannels &{channel} -@all{}
+ACL SETUSER bartizan on >PASSWORD resetchannels &{channel} -@all {}
 
 # On every Bartizan, for the others (sentinel sentinel-user, sentinel sentinel-pass):
 ACL SETUSER peer on >PASSWORD resetchannels &{channel} -@all{}
@@ -98,7 +99,7 @@ ACL SETUSER client on >PASSWORD allchannels -@all{}
 # In a file, write `user` in place of `ACL SETUSER`. Put a password of your own in place of
 # PASSWORD; ACL GENPASS makes one.
 ",
-        rules(SENT_TO_SERVERS),
+        Permissions::of(Permission::ALL),
         rules(SENT_TO_PEERS),
         rules(CLIENTS_NEED),
     )

@@ -91,6 +91,8 @@ pub(crate) fn servers() -> impl Iterator<Item = Who> {
 pub(crate) struct Program {
     /// What is started, followed by its file.
     pub(crate) path: String,
+    /// `sentinel rescue`, if it is not what is usual.
+    pub(crate) rescue: Option<String>,
 }
 
 impl Program {
@@ -155,7 +157,10 @@ impl Fleet {
         let conf = dir.join("node.conf");
         let (program, text) = match who {
             Who::Server(index) => ("redis-server", server_conf(index, &dir)),
-            Who::Sentinel(_) => (self.program.path.as_str(), sentinel_conf(who, &dir)),
+            Who::Sentinel(_) => (
+                self.program.path.as_str(),
+                sentinel_conf(who, &dir, &self.program),
+            ),
         };
         fs::write(&conf, text)?;
         let namespace = self.net.namespace(who.host());
@@ -191,6 +196,20 @@ impl Fleet {
             let process = Process::spawn("node", &argv, &node.dir, Orphan::Dies)
                 .with_context(|| format!("starting {}", argv.join(" ")))?;
             node.life = Life::Runs(process);
+        }
+        Ok(())
+    }
+
+    /// Removes the data of a server that was killed.
+    pub(crate) fn wipe(&self, who: Who) -> Result<()> {
+        let dir = self.dir(who);
+        let log = dir.join("appendonlydir");
+        if log.exists() {
+            fs::remove_dir_all(&log)?;
+        }
+        let dump = dir.join("dump.rdb");
+        if dump.exists() {
+            fs::remove_file(&dump)?;
         }
         Ok(())
     }
@@ -288,14 +307,18 @@ fn server_conf(index: u8, dir: &Path) -> String {
     text
 }
 
-fn sentinel_conf(who: Who, dir: &Path) -> String {
+fn sentinel_conf(who: Who, dir: &Path, program: &Program) -> String {
     let master = Who::Server(0).addr();
     let down_after = DOWN_AFTER.as_millis();
+    let rescue = program.rescue.iter();
+    let rescue: String = rescue
+        .map(|mode| format!("sentinel rescue {NAME} {mode}\n"))
+        .collect();
     format!(
         "port {SENTINEL_PORT}\nbind {}\nprotected-mode no\ndir {}\n\
          sentinel monitor {NAME} {} {} 2\n\
          sentinel down-after-milliseconds {NAME} {down_after}\n\
-         sentinel failover-timeout {NAME} 6000\nsentinel parallel-syncs {NAME} 1\n",
+         sentinel failover-timeout {NAME} 6000\nsentinel parallel-syncs {NAME} 1\n{rescue}",
         who.addr().ip(),
         dir.display(),
         master.ip(),

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::fleet::Who;
 use crate::live::resp::{Client, Value};
+use crate::scratch::Scratch;
 use crate::writer::Ack;
 
 /// A server was killed.
@@ -223,13 +224,30 @@ pub(crate) fn rescued_in<'a>(files: impl Iterator<Item = &'a Path>) -> Result<BT
 
 /// The files of rescued streams below these directories.
 pub(crate) fn rescue_files(dirs: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    files_of(dirs, "resp")
+}
+
+/// The files of rescued data sets below these directories.
+pub(crate) fn snapshot_files(dirs: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    files_of(dirs, "rdb")
+}
+
+/// Which of these keys a rescued data set has.
+///
+/// # Errors
+/// When a server cannot load it.
+pub(crate) fn in_snapshot(file: &Path, keys: &[String]) -> Result<BTreeSet<String>> {
+    let dir = tempfile::tempdir()?;
+    fs::copy(file, dir.path().join("dump.rdb"))?;
+    let loaded = Scratch::start(dir.path(), "no")?;
+    loaded.which_of(keys)
+}
+
+fn files_of(dirs: impl Iterator<Item = PathBuf>, kind: &str) -> Vec<PathBuf> {
     let entries = dirs.filter_map(|dir| fs::read_dir(dir).ok()).flatten();
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<_> = paths
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "resp")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == kind))
         .collect();
     files.sort();
     files

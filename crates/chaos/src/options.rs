@@ -24,7 +24,8 @@ Usage: cargo xtask chaos [run] [OPTIONS]         faults, each with its accountin
   --minutes N       as many runs as begin within this time
   --fault NAME      this fault alone; may be given again
   --seed S          where chance begins (the usual: the time)
-  --count N         rounds of switchovers (100), thaw (30), fencing (20) or kills (200)
+  --count N         rounds of switchovers (100), thaw (30), fencing (60) or kills (200)
+  --rescue MODE     `sentinel rescue`: off, stream (the usual) or snapshot
   --program PATH    another Sentinel, such as redis-sentinel
   --verbose         the history of every run, not only of a failed one
   --keep            leave the files of a failed run behind";
@@ -38,6 +39,7 @@ struct Words {
     seed: Option<u64>,
     count: Option<usize>,
     program: Option<String>,
+    rescue: Option<String>,
     verbose: bool,
     keep: bool,
 }
@@ -85,6 +87,7 @@ impl Words {
                 "--minutes" => found.minutes = Some(number(value()?)?),
                 "--seed" => found.seed = Some(number(value()?)?),
                 "--count" => found.count = Some(number(value()?)?),
+                "--rescue" => found.rescue = Some(rescue_mode(value()?)?),
                 "--program" => found.program = Some(value()?.clone()),
                 "--verbose" => found.verbose = true,
                 "--keep" => found.keep = true,
@@ -141,13 +144,23 @@ impl Words {
             .program
             .clone()
             .context("which Sentinel? --program PATH")?;
-        Ok(Program { path })
+        Ok(Program {
+            path,
+            rescue: self.rescue.clone(),
+        })
     }
 
     fn seed(&self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         self.seed
             .unwrap_or_else(|| now.map_or(1, |since| since.as_secs()))
+    }
+}
+
+fn rescue_mode(word: &str) -> Result<String> {
+    match word {
+        "off" | "stream" | "snapshot" => Ok(word.to_owned()),
+        _ => bail!("{word:?} is not off, stream or snapshot"),
     }
 }
 

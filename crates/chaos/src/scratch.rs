@@ -1,5 +1,6 @@
 //! Servers outside of the fleet, at the hub, to look at data with.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -8,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::live::process::{Orphan, Process};
 use crate::live::resp::{Client, Value};
@@ -81,6 +82,17 @@ impl Scratch {
             Value::Status(digest) => Ok(digest),
             other => bail!("DEBUG DIGEST: {other:?}"),
         }
+    }
+
+    /// Which of these keys it has.
+    pub(crate) fn which_of(&self, keys: &[String]) -> Result<BTreeSet<String>> {
+        let mut words = vec!["MGET"];
+        words.extend(keys.iter().map(String::as_str));
+        let reply = self.ask(&words)?;
+        let values = reply.items().context("MGET answers an array")?;
+        let there = keys.iter().zip(values);
+        let there = there.filter(|(_, value)| value.text().is_some());
+        Ok(there.map(|(key, _)| key.clone()).collect())
     }
 
     fn has_loaded(&self) -> bool {

@@ -1,8 +1,9 @@
 //! What a run happens on: the fleet, its news, the writers, and the history that is told when
 //! something is wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,7 @@ pub(crate) struct Stage {
     kills: Vec<Kill>,
     began: Instant,
     mark: usize,
+    snapshots: BTreeSet<PathBuf>,
 }
 
 /// What came out of a run.
@@ -69,6 +71,7 @@ impl Stage {
             kills: Vec::new(),
             began: Instant::now(),
             mark: 0,
+            snapshots: BTreeSet::new(),
         };
         let mut stage = stage;
         stage.settle().context("starting the fleet")?;
@@ -195,6 +198,30 @@ impl Stage {
         Ok(())
     }
 
+    /// Links are whole again; processes are left as they are.
+    pub(crate) fn reconnect(&mut self) -> Result<()> {
+        self.unreachable.clear();
+        self.fleet.net.heal()
+    }
+
+    /// What somebody sends and is sent trickles; false where that cannot be had.
+    pub(crate) fn slow(&mut self, who: Who) -> Result<bool> {
+        self.note(format!("slow: {who}"));
+        self.fleet.net.slow(who.host())
+    }
+
+    /// Resets somebody's connections; false where that cannot be had.
+    pub(crate) fn reset_connections(&mut self, who: Who) -> Result<bool> {
+        self.note(format!("reset the connections of {who}"));
+        self.fleet.net.reset(who.host())
+    }
+
+    /// A killed server has no data any more.
+    pub(crate) fn wipe(&mut self, who: Who) -> Result<()> {
+        self.note(format!("{who} has lost its data"));
+        self.fleet.wipe(who)
+    }
+
     /// Starts writers that follow the Sentinels.
     pub(crate) fn write(&mut self, writers: u32, pace: Duration, patience: Duration) -> Result<()> {
         for _ in 0..writers {
@@ -316,11 +343,33 @@ impl Stage {
         self.await_equal_data(master)?;
         let acks: Vec<Ack> = memories.iter().flat_map(|m| m.acks.clone()).collect();
         let kept = ledger::kept(master, &acks)?;
-        let dirs = (0..SENTINELS).map(Who::Sentinel);
-        let dirs: Vec<_> = dirs.map(|who| self.fleet.dir(who).join("rescue")).collect();
-        let rescued = ledger::rescued(dirs.into_iter())?;
+        let mut rescued = ledger::rescued(self.rescue_dirs().into_iter())?;
+        let missing = acks.iter().map(Ack::key);
+        let missing = missing.filter(|key| !kept.contains(key) && !rescued.contains(key));
+        let missing: Vec<String> = missing.collect();
+        rescued.extend(self.found_in_snapshots(&missing)?);
         let account = ledger::balance(&acks, &kept, &rescued, &self.history());
         Ok(Outcome { account, memories })
+    }
+
+    /// Where Sentinels save what they rescue.
+    pub(crate) fn rescue_dirs(&self) -> Vec<PathBuf> {
+        let sentinels = (0..SENTINELS).map(Who::Sentinel);
+        sentinels
+            .map(|who| self.fleet.dir(who).join("rescue"))
+            .collect()
+    }
+
+    /// Which of these keys are in a data set that was rescued since they were last looked at: no
+    /// two pages have a key in common.
+    fn found_in_snapshots(&mut self, keys: &[String]) -> Result<BTreeSet<String>> {
+        let mut found = BTreeSet::new();
+        for file in ledger::snapshot_files(self.rescue_dirs().into_iter()) {
+            if self.snapshots.insert(file.clone()) && !keys.is_empty() {
+                found.extend(ledger::in_snapshot(&file, keys)?);
+            }
+        }
+        Ok(found)
     }
 
     fn await_equal_data(&mut self, master: Who) -> Result<()> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::addr::Host;
 use crate::fencing::MinReplicas;
 use crate::ids::{CallId, JobId, LinkId, PersistSeq, RequestId, RescueId};
+use crate::permission::Permissions;
 use crate::provide::command::Command;
 use crate::report::{Hello, Info, Opinion};
 use crate::rescue::Rescued;
@@ -110,6 +111,8 @@ pub enum Talk {
     Both,
     /// Messages alone.
     Listen,
+    /// Nothing: it refuses every command, and says by that whether our user may send it.
+    Refuse,
 }
 
 /// Why a connection is down. The text is for people.
@@ -142,6 +145,8 @@ pub enum Answer {
     Opinion(Opinion),
     /// A reply to CONFIG GET min-replicas-*
     MinReplicas(MinReplicas),
+    /// What our user is not allowed, of all that could be tried.
+    Lacking(Permissions),
     /// A good reply to anything else (PUBLISH, the transaction, SCRIPT KILL).
     Done,
     /// A reply of a shape that this call cannot have (a bulk `PONG`, say).

@@ -14,6 +14,7 @@ pub(crate) mod monitor;
 pub mod mutant;
 pub mod notify;
 pub mod output;
+pub mod permission;
 pub mod provide;
 pub mod report;
 pub mod rescue;

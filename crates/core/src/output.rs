@@ -35,8 +35,8 @@ pub enum Output {
         /// Which.
         link: LinkId,
     },
-    /// Send a call on a command link that is up, or a hello on a Pub/Sub link that takes calls
-    /// (`Talk::Both`); answer with `Answer`.
+    /// Send a call on a command link that is up, a hello on a Pub/Sub link that takes calls
+    /// (`Talk::Both`), or `TryPermissions` on a trial link (`Talk::Refuse`); answer with `Answer`.
     Call {
         /// Over which connection.
         link: LinkId,
@@ -112,6 +112,8 @@ pub enum LinkKind {
     /// Subscribed to `__sentinel__:hello`, `Subscribed` says when. An error reply to SUBSCRIBE
     /// closes it.
     PubSub,
+    /// Subscribed too, in RESP2, where it refuses every command; `Subscribed` says whether it does.
+    Trial,
 }
 
 /// What is sent first on a new connection (spec §5.2): `[AUTH]`, `CLIENT SETNAME`, and on a
@@ -127,7 +129,7 @@ pub struct Greeting {
     pub renames: Arc<Renames>,
 }
 
-/// What we send on a command link.
+/// What we send on a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `PING`
@@ -160,6 +162,9 @@ pub enum Call {
     ReadMinReplicas,
     /// `CONFIG SET` of both values and `CONFIG REWRITE`, in one transaction; answered when EXEC is.
     SetMinReplicas(MinReplicas),
+    /// Each thing that our user should be allowed, on a connection that does none of them;
+    /// answered when the last one is.
+    TryPermissions,
 }
 
 /// Whom a server is told to follow.

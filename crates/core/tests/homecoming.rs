@@ -13,9 +13,11 @@ use std::sync::Arc;
 
 use bartizan_core::ids::{ReplId, RescueId};
 use bartizan_core::input::{Answer, Input};
+use bartizan_core::output::LinkKind;
+use bartizan_core::provide::command::Command;
 use bartizan_core::report::{Fork, History};
 use bartizan_core::rescue::{RescueMode, Rescued};
-use bench::{Bench, MASTER, P1, P2, R1, addr, boot_of, events, master_state};
+use bench::{Bench, MASTER, P1, P2, R1, R2, R3, addr, boot_of, events, hello, master_state, name};
 
 const FENCED: &str = "+fenced slave 127.0.0.1:6379 127.0.0.1 6379 @ mymaster 127.0.0.1 6380";
 const CONVERT: &str = "+convert-to-slave slave 127.0.0.1:6379";
@@ -184,6 +186,18 @@ fn a_master_that_restarted_cannot_be_rescued_and_that_is_said_once() {
     assert!(has(&said, "6379 SLAVEOF 127.0.0.1 6380"));
 }
 
+/// No stream tells what it took since its restart, but its data set has it.
+#[test]
+fn a_master_that_restarted_is_rescued_as_a_snapshot_where_that_is_allowed() {
+    let mut bench = switched(RescueMode::Snapshot);
+    let said = come_back(&mut bench, b'c', 700, 1500);
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 0"), "{said:#?}");
+    assert!(!has(&said, "6379 SLAVEOF"), "not before it is saved");
+    let file = Arc::from("rescue/mymaster.rdb");
+    let said = end_rescue(&mut bench, Rescued::Whole { file, commands: 0 });
+    assert!(position(&said, "+rescued-writes") < position(&said, "6379 SLAVEOF 127.0.0.1 6380"));
+}
+
 /// The promoted replica restarted before anybody read where its history had left the one that
 /// this server began when it was promoted itself.
 #[test]
@@ -258,6 +272,36 @@ fn where_a_history_was_left_is_on_disk_and_a_restarted_sentinel_goes_by_it() {
     assert!(!has(&said, "6379 SLAVEOF"));
 }
 
+/// Nobody remembers a fork, since the promoted replica restarted before it was read, and nobody
+/// that this server was the master, since all Sentinels restarted.
+#[test]
+fn a_master_that_nobody_remembers_is_demoted_with_a_word_unless_its_history_says_that_it_has_nothing()
+ {
+    let current = Fork {
+        id: history_id(b'd'),
+        offset: COMMON + 1,
+    };
+    for (letter, offset, before, words) in [
+        (b'a', COMMON + 500, None, 1),
+        (b'e', 0, None, 0),
+        (b'e', COMMON, Some(current), 0),
+    ] {
+        let mut bench = rescuing(&[R1]);
+        tell(&mut bench, MASTER, b'd', COMMON + 2000, None);
+        tell(&mut bench, R1, letter, offset, before);
+        bench.host(R1).lead();
+        let said = bench.advance(25_000);
+        let told = bench::only(&said, "-rescue-incomplete slave 127.0.0.1:6380");
+        assert_eq!(told.len(), words, "{said:#?}");
+        let demoted = position(&said, "6380 SLAVEOF 127.0.0.1 6379");
+        assert_eq!(
+            has(&said[..demoted], "+fenced slave 127.0.0.1:6380"),
+            words > 0
+        );
+        assert_eq!(has(&said[..demoted], "-rescue-incomplete"), words > 0);
+    }
+}
+
 #[test]
 fn a_master_that_missed_two_failovers_is_rescued_from_its_own_fork() {
     let mut bench = switched(RescueMode::Stream);
@@ -270,6 +314,98 @@ fn a_master_that_missed_two_failovers_is_rescued_from_its_own_fork() {
     assert_eq!(bench.on_disk().forks, [fork(), second]);
     let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
     assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+}
+
+/// `R2` has just taken over from `R1`, who took over from the first master, and `R3` has not moved
+/// yet: there is a place for one more replica to be moved.
+fn in_the_middle_of_the_next_failover() -> Bench {
+    let mut state = master_state(&[R1, R2, R3], 2, 2);
+    state.options.rescue = RescueMode::Stream;
+    state.options.parallel_syncs = 3;
+    let mut bench = Bench::boot(boot_of(vec![state]));
+    for port in [MASTER, R1, R2, R3] {
+        tell(&mut bench, port, b'a', COMMON, None);
+    }
+    for port in [P1, P2] {
+        bench.host(port).says_down = true;
+    }
+    (bench.host(R1).info.priority, bench.host(R2).info.priority) = (Some(1), Some(2));
+    bench.advance(11_000);
+    tell(&mut bench, R1, b'b', COMMON, Some(fork()));
+    bench.kill(MASTER);
+    bench.until("+failover-end", 8000);
+    bench.advance(11_000);
+    let second = Fork {
+        id: history_id(b'b'),
+        offset: COMMON + 1,
+    };
+    tell(&mut bench, R2, b'd', COMMON, Some(second));
+    bench.host(R3).obeys = false;
+    bench.kill(R1);
+    bench.until("+slave-reconf-sent slave 127.0.0.1:6382", 8000);
+    bench
+}
+
+#[test]
+fn a_master_that_returns_during_the_next_failover_is_not_moved_as_a_replica_before_its_rescue() {
+    let mut bench = in_the_middle_of_the_next_failover();
+    let said = come_back(&mut bench, b'a', COMMON + 500, 7000);
+    assert!(!has(&said, "+failover-end"), "the place is still there");
+    assert!(
+        events(&said)
+            .iter()
+            .any(|told| told.starts_with("+fenced slave 127.0.0.1:6379"))
+    );
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+    assert!(!has(&said, "6379 SLAVEOF"), "{said:#?}");
+    let file = Arc::from("rescue/mymaster.resp");
+    let said = end_rescue(&mut bench, Rescued::Whole { file, commands: 7 });
+    assert!(position(&said, "+rescued-writes") < position(&said, "6379 SLAVEOF 127.0.0.1 6381"));
+}
+
+/// `R1` hangs before it is promoted; meanwhile others tell of configurations, the last of which
+/// has `R2` for its master. `R1` goes on as a master with writes of its own.
+fn back_from_a_hang(bench: &mut Bench, configurations: &[(u64, u16)]) -> Vec<String> {
+    for port in [MASTER, R1, R2] {
+        tell(bench, port, b'a', COMMON, None);
+    }
+    bench.advance(11_000);
+    bench.hang(R1);
+    bench.advance(1000);
+    for (epoch, port) in configurations {
+        let told = hello(1, *epoch, *epoch, *port);
+        bench.hear(told);
+        bench.settle();
+    }
+    let left = Fork {
+        id: history_id(b'b'),
+        offset: COMMON + 101,
+    };
+    tell(bench, R2, b'd', COMMON + 100, Some(left));
+    bench.host(R2).lead();
+    bench.host(MASTER).follow(addr(R2));
+    bench.advance(30_000);
+    tell(bench, R1, b'b', COMMON + 500, Some(fork()));
+    bench.host(R1).lead();
+    bench.revive(R1);
+    bench.advance(1000)
+}
+
+fn rescuing(replicas: &[u16]) -> Bench {
+    Bench::calm_with(replicas, 0, 1, |boot| {
+        boot.durable.masters[0].options.rescue = RescueMode::Stream;
+    })
+}
+
+#[test]
+fn a_former_master_that_was_never_heard_as_one_is_fenced_and_rescued_before_it_is_demoted() {
+    for configurations in [&[(1, R1), (2, R2)][..], &[(2, R2)]] {
+        let mut bench = rescuing(&[R1, R2]);
+        let said = back_from_a_hang(&mut bench, configurations);
+        assert!(!has(&said, "+fix-slave-config"), "{said:#?}");
+        assert!(!has(&said, "6380 SLAVEOF"), "{said:#?}");
+        assert!(has(&said, "rescue 1 127.0.0.1:6380 1101"), "{said:#?}");
+    }
 }
 
 /// How often the former master's command link is tried in ten seconds.
@@ -287,4 +423,63 @@ fn a_former_master_that_is_away_is_looked_for_all_the_time() {
     assert!((30..=34).contains(&unreachable), "{unreachable}");
     let dead = bench::only(&bench.advance(10_000), "connect 5001 cmd").len();
     assert!(dead <= 11, "{dead}: nobody else is");
+}
+
+/// It was tried a moment before it became a former master, and would have been tried again a
+/// second after that.
+#[test]
+fn a_master_that_is_away_when_it_is_replaced_is_looked_for_at_once() {
+    for ms in [100, 300, 500, 700, 900] {
+        let mut bench = switched_without_rest(ms);
+        bench.revive(MASTER);
+        bench.host(MASTER).lead();
+        let said = bench.advance(60);
+        assert!(
+            events(&said).contains(&FENCED),
+            "{ms} ms after the loss: {said:#?}"
+        );
+    }
+}
+
+/// The first master has been refusing connections for some seconds and `ms`, and is replaced now.
+fn switched_without_rest(ms: u64) -> Bench {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.advance(11_000);
+    bench.kill(MASTER);
+    bench.advance(5000 + ms);
+    let link = bench.link(R1, LinkKind::PubSub).unwrap();
+    let hello = Some(hello(1, 9, 9, R1));
+    bench.give(Input::Heard { link, hello });
+    bench.settle();
+    bench
+}
+
+/// Its clients may be waiting behind the fence of a leader that was killed: they wait no longer
+/// than behind a switchover.
+#[test]
+fn a_master_that_nobody_demotes_is_fenced_when_a_switchover_would_be_over() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.set(&["down-after-milliseconds", "1000"]);
+    bench.advance(11_000);
+    bench.hear(hello(1, 9, 9, R1));
+    let early = bench.advance(490);
+    assert!(!has(&early, "6379 CLIENT PAUSE"), "{early:#?}");
+    let said = bench.advance(20);
+    assert!(has(&said, "6379 CLIENT PAUSE 5000 WRITE"), "{said:#?}");
+}
+
+/// It has until then to obey an order; the one that made it master is none any more.
+#[test]
+fn a_server_that_was_promoted_and_replaced_in_a_moment_is_demoted_without_delay() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.set(&["down-after-milliseconds", "1000", "rescue", "off"]);
+    bench.advance(11_000);
+    bench.ask(Command::Failover { name: name() });
+    bench.until("+failover-end", 3000);
+    bench.host(MASTER).lead();
+    let link = bench.link(R1, LinkKind::PubSub).unwrap();
+    let hello = Some(hello(1, 9, 9, MASTER));
+    bench.give(Input::Heard { link, hello });
+    let said = bench.advance(800);
+    assert!(has(&said, "6380 SLAVEOF 127.0.0.1 6379"), "{said:#?}");
 }

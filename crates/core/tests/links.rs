@@ -115,7 +115,10 @@ fn a_new_command_link_brings_ping_and_info_at_once_and_a_hello_behind_the_pong()
     let said = bench.reply(MASTER, |call| *call == Call::Ping, Answer::Pong);
     assert_eq!(
         said,
-        ["6379 HELLO 127.0.0.1,5000,me,0,mymaster,127.0.0.1,6379,0"]
+        [
+            "connect 6379 trial",
+            "6379 HELLO 127.0.0.1,5000,me,0,mymaster,127.0.0.1,6379,0"
+        ]
     );
 }
 
@@ -126,7 +129,7 @@ fn the_local_address_of_the_command_link_is_announced() {
     up(&mut bench, LinkKind::PubSub, LOCAL);
     subscribe(&mut bench, Talk::Both);
     let said = bench.reply(MASTER, |call| *call == Call::Ping, Answer::Pong);
-    assert!(said[0].starts_with("6379 HELLO 10.1.2.3,5000,"), "{said:?}");
+    assert!(said[1].starts_with("6379 HELLO 10.1.2.3,5000,"), "{said:?}");
 }
 
 /// A link to the master comes up.
@@ -191,7 +194,7 @@ fn a_server_that_holds_back_a_hello_is_sent_no_other_and_its_pings_go_on() {
         let pings = only(&said, "6379 PING").len();
         match talk {
             Talk::Both => assert!(pings >= 10, "{pings}"),
-            Talk::Listen => assert!(pings <= 5, "{pings}"),
+            Talk::Listen | Talk::Refuse => assert!(pings <= 5, "{pings}"),
         }
         assert_eq!(only(&said, "+sdown").is_empty(), talk == Talk::Both);
     }
@@ -261,7 +264,9 @@ fn behind_slow_connections_a_server_has_longer_to_answer_a_hello() {
         };
         when("+server-state").since(when("6379 HELLO"))
     };
-    assert!(held_for(100) < Span::ms(1500));
+    // It is seen with a PONG, which comes within the period of PING and a round trip.
+    let quick = held_for(100);
+    assert!(quick < Span::ms(1700), "{quick:?}");
     assert!(held_for(900) > Span::ms(2000));
 }
 
@@ -410,7 +415,7 @@ fn a_server_that_is_heard_of_is_pinged_less_and_its_hang_is_seen_as_soon() {
         pings += only(&bench.give(heard), "6379 PING").len();
         pings += only(&bench.advance(300), "6379 PING").len();
     }
-    assert_eq!(pings, 60, "one a second in a minute");
+    assert_eq!(pings, 30, "one for each hello in a minute");
     bench.hang(MASTER);
     let began = bench.now;
     bench.until("+sdown", 10_000);

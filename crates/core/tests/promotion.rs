@@ -300,6 +300,38 @@ fn clients_are_told_when_a_majority_of_sentinels_knows() {
 }
 
 #[test]
+fn a_new_master_that_dies_before_clients_are_told_of_it_is_told_to_be_down_under_its_own_name() {
+    let mut bench = Bench::calm(&[R1, R2], 2, 2);
+    bench.host(P1).listens = false;
+    bench.host(P2).listens = false;
+    lose_master(&mut bench);
+    bench.until("+failover-state-reconf-slaves", 7000);
+    let promoted = bench.now;
+    bench.host(P1).says_down = false;
+    bench.host(P2).says_down = false;
+    let winner = bench.on_disk().configuration.addr.port;
+    bench.hang(winner);
+    let said = bench.advance(8000);
+    assert_eq!(only(&said, "+switch-master"), [""; 0]);
+    assert_eq!(only(&said, "+sdown master"), [""; 0], "since {promoted:?}");
+    bench.host(P1).says_down = true;
+    let said = bench.until("+odown", 3000);
+    let told: Vec<_> = events(&said)
+        .into_iter()
+        .filter(|line| {
+            ["+switch-master", "+sdown master", "+odown"]
+                .iter()
+                .any(|it| line.starts_with(it))
+        })
+        .collect();
+    let name = format!("master mymaster 127.0.0.1 {winner}");
+    assert_eq!(told.len(), 3, "{said:#?}");
+    assert!(told[0].starts_with("+switch-master"));
+    assert_eq!(told[1], format!("+sdown {name}"));
+    assert_eq!(told[2], format!("+odown {name} #quorum 2/2"));
+}
+
+#[test]
 fn clients_are_told_of_a_switch_when_a_reset_ends_the_wait_for_a_majority() {
     let mut bench = Bench::calm(&[R1], 2, 2);
     bench.host(P1).listens = false;

@@ -249,6 +249,31 @@ fn a_plain_failover_waits_no_longer_than_a_second_for_a_master_that_is_gone() {
     assert_eq!(steps(&said, &["+writes-paused"]), [] as [&str; 0]);
 }
 
+/// It is back before the second is over, and its clients write to it: they must not be left behind.
+#[test]
+fn a_master_that_restarts_while_its_failover_waits_for_it_is_found_at_once_and_loses_nothing() {
+    let mut bench = group(&[R1]);
+    let mut said = bench.ask(Command::Failover { name: name() });
+    said.extend(lose(&mut bench, MASTER));
+    said.extend(bench.advance(870));
+    bench.revive(MASTER);
+    said.extend(bench.until(SWITCH, 3000));
+    let order = steps(&said, &["+writes-paused", "+promoted-slave"]);
+    assert!(order[0].contains("+writes-paused"), "{order:?}");
+}
+
+/// Nobody else knows that the master was not told to hold writes back.
+#[test]
+fn a_master_replaced_without_a_pause_is_fenced_at_once_by_whoever_replaced_it() {
+    let mut bench = group(&[R1]);
+    bench.host(MASTER).pause = Answer::Busy;
+    bench.ask(Command::Failover { name: name() });
+    let mut said = bench.until("+promoted-slave", 3000);
+    said.extend(bench.advance(50));
+    let fenced = steps(&said, &["6379 CLIENT PAUSE 5000"]);
+    assert_eq!(fenced.len(), 1, "{said:#?}");
+}
+
 #[test]
 fn where_writes_cannot_be_paused_a_plain_failover_is_what_it_was() {
     let mut bench = group(&[R1]);
@@ -355,7 +380,8 @@ fn a_dry_run_changes_nothing_and_tells_about_each_replica() {
 fn a_master_that_is_not_well_is_not_switched_over_by_a_coordinated_failover() {
     let mut bench = group(&[R1]);
     bench.hang(MASTER);
-    bench.advance(4000);
+    // Its link was given up, and is not tried again yet.
+    bench.advance(3500);
     let said = coordinated(&mut bench, Wish::default());
     assert_eq!(steps(&said, &["NOTSAFE"]).len(), 1, "{said:?}");
 }

@@ -132,7 +132,7 @@ kinds! {
     Failover "failover" Operators 0 0 "SENTINEL FAILOVER on both Sentinels at once.",
     Switchover "switchover" Operators 0 4 "SENTINEL FAILOVER COORDINATED on the first; 1: TO the server; 2: with little TIMEOUT; 3: DRYRUN.",
     Drain "drain" Operators 30_000 0 "SENTINEL DRAIN of the server on the first; if it says OK, the server is stopped.",
-    Set "set" Operators 0 6 "SENTINEL SET on the first; n chooses option and value.",
+    Set "set" Operators 0 7 "SENTINEL SET on the first; n chooses option and value.",
     ResetMaster "reset-master" Operators 0 0 "SENTINEL RESET on the first.",
     Remonitor "remonitor" Operators 20_000 0 "SENTINEL REMOVE on the first, and MONITOR again at the end.",
     Flush "flush" Operators 0 0 "SENTINEL FLUSHCONFIG on the first.",

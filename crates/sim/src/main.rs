@@ -116,14 +116,15 @@ impl Args<'_> {
         let params = &mut plan.params;
         params.sentinels = self.number("--sentinels", params.sentinels)?.max(1);
         params.quorum = params.quorum.min(params.sentinels);
-        plan.params.upstream = self
-            .number("--upstream", plan.params.upstream)?
-            .min(plan.params.sentinels);
+        let drawn = plan.params.upstream;
+        let upstream = self.number("--upstream", drawn)?.min(plan.params.sentinels);
         // In a mixed fleet of the swarm, first, last or anywhere: as the seed says.
-        let anywhere = (plan.params.upstream > 0 && self.text("--upstream").is_some())
-            .then_some(plan.seed % 3);
+        let anywhere = (upstream > 0 && self.text("--upstream").is_some()).then_some(plan.seed % 3);
         let usual = anywhere.unwrap_or(plan.params.upstream_first);
-        plan.params.upstream_first = self.number("--upstream-first", usual)?;
+        let first = self.number("--upstream-first", usual)?;
+        if (upstream, first) != (drawn, plan.params.upstream_first) {
+            plan.mix(upstream, first);
+        }
         plan.params.bytes = self.number("--bytes", plan.params.bytes)?;
         Ok(plan)
     }
@@ -238,7 +239,8 @@ fn line(progress: &Progress, started: Instant) -> String {
     let speed = stats.virtual_us as f64 / 1e6 / wall;
     format!(
         "{} seeds, {hours} virtual hours ({speed:.0} x real time), {} elections, {} failovers, \
-         {} switchovers, {} rescues, {} faults, {} writes ({} lost), {} full resyncs",
+         {} switchovers, {} rescues, {} faults, {} writes ({} lost), {} full resyncs, \
+         {} mixed fleets split",
         progress.done.load(Ordering::Relaxed),
         stats.elections,
         stats.failovers,
@@ -248,6 +250,7 @@ fn line(progress: &Progress, started: Instant) -> String {
         stats.acknowledged,
         stats.lost,
         stats.full_syncs,
+        stats.split,
     )
 }
 
@@ -309,6 +312,7 @@ fn bench(args: Args<'_>) -> Result<ExitCode, String> {
             plan.params.replicas,
         ) = (3, 1, 2);
         (plan.params.quorum, plan.params.faults_ms) = (2, 900_000);
+        plan.params.upstream = args.number("--upstream", 0)?;
         plan.params.bytes = args.number("--bytes", 0)?;
         stats.add(&play(&plan, false).stats);
     }

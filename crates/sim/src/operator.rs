@@ -29,9 +29,11 @@ const SETTINGS: [(&str, &str); 7] = [
     ("crash-detection", "500"),
 ];
 
-/// Where no server of this world listens.
-fn nowhere() -> Addr {
-    let ip = std::net::Ipv4Addr::new(10, 9, 9, 9);
+/// Where no server of this world listens, for lies about a group: each has a place of its own, or
+/// what is said of one would count for another.
+fn nowhere(group: usize) -> Addr {
+    let [high, low] = u16::try_from(group).unwrap_or(u16::MAX).to_be_bytes();
+    let ip = std::net::Ipv4Addr::new(10, 9, high, low);
     Addr::new(Host::Ip(ip.into()), 6379)
 }
 
@@ -295,8 +297,8 @@ impl World {
             }),
             4 | 5 => {
                 // Whoever believes it asks the others about that address.
-                self.checks.add_addr(nowhere(), group);
-                let lie = hello(name.clone(), Epoch::new(1000), nowhere());
+                self.checks.add_addr(nowhere(group), group);
+                let lie = hello(name.clone(), Epoch::new(1000), nowhere(group));
                 if fault.n == 4 {
                     return self.publish_at(fault, lie);
                 }

@@ -72,7 +72,7 @@ impl World {
         let rate = draws.range(1, 1_000_000 - drift, 1_000_001 + drift);
         let clock = Clock::new(draws.range(0, 0, 1 << 32), rate);
         let file = self.first_file(id);
-        let ours = self.place_in_line(h) >= params.upstream;
+        let ours = self.plan.is_ours(h);
         // What a redis-sentinel writes is not for our parser to read.
         let disk = if self.bytes && ours {
             Disk::of_text(file)
@@ -84,22 +84,6 @@ impl World {
         let mut host = Host::new(h, id, addr, ip, clock, disk);
         host.ours = ours;
         host
-    }
-
-    /// The order in which Sentinels are chosen to be modelled redis-sentinels.
-    fn place_in_line(&self, h: usize) -> u64 {
-        let params = &self.plan.params;
-        let place = h as u64;
-        match params.upstream_first {
-            0 => params.sentinels - 1 - place,
-            1 => place,
-            _ => {
-                let ids = Stream::new(self.plan.seed, Purpose::Ids).of(3 << 32);
-                let mine = ids.draw(place);
-                let before = (0..params.sentinels).filter(|one| ids.draw(*one) < mine);
-                before.count() as u64
-            }
-        }
     }
 
     /// The file that an operator writes: the masters, and nothing learnt.

@@ -72,10 +72,61 @@ impl Plan {
             &params,
             &mut faults,
         );
-        Self {
+        let mut plan = Self {
             seed,
             params,
             faults,
+        };
+        plan.draw_mixture(Stream::new(seed, Purpose::Mixture).dice());
+        plan
+    }
+
+    /// In one world of six some Sentinels, but never all, are modelled redis-sentinels. Worlds
+    /// without faults are ours alone: they have to be quiet.
+    fn draw_mixture(&mut self, mut dice: Dice) {
+        if self.faults.is_empty() || self.params.sentinels < 2 || !dice.odds(1, 6) {
+            return;
+        }
+        let redis_sentinels = dice.range(1, self.params.sentinels);
+        self.mix(redis_sentinels, 2);
+    }
+
+    /// Makes that many Sentinels modelled redis-sentinels, the last, the first or any. They
+    /// believe any epoch that anybody tells them, and then nothing newer can ever be told to them:
+    /// that lie is told to Bartizans only.
+    pub fn mix(&mut self, redis_sentinels: u64, first: u64) {
+        (self.params.upstream, self.params.upstream_first) = (redis_sentinels, first);
+        let faults = core::mem::take(&mut self.faults);
+        let believed = |fault: &Fault| {
+            let told = fault.who.first().copied();
+            let ours = |who| matches!(who, Who::Sentinel(h) if self.is_ours(h));
+            fault.kind == Kind::Lie && fault.n == HUGE_EPOCH && !told.is_some_and(ours)
+        };
+        let faults = faults
+            .into_iter()
+            .filter(|fault| !believed(fault))
+            .collect();
+        self.faults = faults;
+    }
+
+    /// Whether a Sentinel is a Bartizan, not a modelled redis-sentinel.
+    pub(crate) fn is_ours(&self, h: usize) -> bool {
+        self.place_in_line(h) >= self.params.upstream
+    }
+
+    /// The order in which Sentinels are chosen to be modelled redis-sentinels.
+    fn place_in_line(&self, h: usize) -> u64 {
+        let params = &self.params;
+        let place = h as u64;
+        match params.upstream_first {
+            0 => params.sentinels.saturating_sub(1 + place),
+            1 => place,
+            _ => {
+                let ids = Stream::new(self.seed, Purpose::Ids).of(3 << 32);
+                let mine = ids.draw(place);
+                let before = (0..params.sentinels).filter(|one| ids.draw(*one) < mine);
+                before.count() as u64
+            }
         }
     }
 
@@ -84,6 +135,9 @@ impl Plan {
         self.params.replicas + 1
     }
 }
+
+/// The number of the lie that tells a huge epoch.
+pub(crate) const HUGE_EPOCH: u64 = 1;
 
 fn draw_params(mut dice: Dice) -> Params {
     let sentinels = dice.pick(&[3, 3, 3, 3, 3, 3, 5, 5, 1, 2, 4, 7, 9], 3);
@@ -257,6 +311,29 @@ mod tests {
         for seed in 0..500 {
             let plan = Plan::from_seed(seed);
             assert_eq!(Plan::parse(&plan.to_string()), Ok(plan));
+        }
+    }
+
+    #[test]
+    fn a_share_of_the_plans_is_mixed_and_tells_no_redis_sentinel_a_huge_epoch() {
+        let plans = (0..1200).map(Plan::from_seed);
+        let mixed: Vec<_> = plans.filter(|plan| plan.params.upstream > 0).collect();
+        assert!((120..240).contains(&mixed.len()), "{}", mixed.len());
+        for plan in mixed {
+            let count = usize::try_from(plan.params.sentinels).unwrap();
+            let ours = (0..count).filter(|h| plan.is_ours(*h)).count() as u64;
+            assert_eq!(ours + plan.params.upstream, plan.params.sentinels);
+            assert!(ours > 0);
+            let told = plan
+                .faults
+                .iter()
+                .filter(|it| it.kind == Kind::Lie && it.n == HUGE_EPOCH);
+            for lie in told {
+                assert!(
+                    matches!(lie.who[..], [Who::Sentinel(h), ..] if plan.is_ours(h)),
+                    "{plan}"
+                );
+            }
         }
     }
 

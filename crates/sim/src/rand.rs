@@ -32,6 +32,8 @@ pub enum Purpose {
     Replication,
     /// Where servers of other clusters turn up.
     Strangers,
+    /// Which Sentinels are modelled redis-sentinels.
+    Mixture,
 }
 
 /// One stream of draws: a seed and a purpose.

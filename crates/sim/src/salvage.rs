@@ -70,22 +70,32 @@ impl World {
         let Some(server) = self.servers.get(s).filter(|server| server.is_master()) else {
             return;
         };
-        let (life, id, fenced_at) = (server.life, server.history.id, server.history.offset);
+        let fenced_at = server.history.offset;
+        if let Some(returned) = self.returned_now(s) {
+            returned.fenced_at = fenced_at;
+        }
+    }
+
+    /// What is known of a server in its present life, from here on.
+    fn returned_now(&mut self, s: usize) -> Option<&mut Returned> {
+        let server = self.servers.get(s)?;
+        let (life, id) = (server.life, server.history.id);
         let fresh = Returned {
             life,
             id,
-            fenced_at,
+            fenced_at: 0,
             saved: BTreeSet::new(),
             given_up: false,
         };
-        match self.salvage.returned.get_mut(&s) {
-            Some(returned) if (returned.life, returned.id) == (life, id) => {
-                returned.fenced_at = fenced_at;
-            }
-            _ => {
-                self.salvage.returned.insert(s, fresh);
-            }
+        let returned = self
+            .salvage
+            .returned
+            .entry(s)
+            .or_insert_with(|| fresh.clone());
+        if (returned.life, returned.id) != (life, id) {
+            *returned = fresh;
         }
+        Some(returned)
     }
 
     /// What is known of a server in its present life.
@@ -159,7 +169,8 @@ impl World {
         if event.kind == EventKind::RescueIncomplete
             && let Some((_, addr)) = instance(&event.payload)
             && let Some(s) = self.server_listening(&addr)
-            && let Some(returned) = self.salvage.returned.get_mut(&s)
+            // One that refuses to hold writes back, since it is still loading, has no entry yet.
+            && let Some(returned) = self.returned_now(s)
         {
             returned.given_up = true;
         }

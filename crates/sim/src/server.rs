@@ -7,6 +7,7 @@ use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::RunId;
 use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
+use bartizan_core::permission::{Permission, Permissions};
 use bartizan_core::report::{Info, Life, Role};
 use bartizan_core::time::Span;
 
@@ -84,6 +85,14 @@ pub struct Trouble {
     pub stranger: Option<Sort>,
 }
 
+impl Trouble {
+    /// What a Sentinel may not do here.
+    pub(crate) fn lacking(&self) -> Permissions {
+        let all = if self.noperm { Permission::ALL } else { &[] };
+        Permissions::of(all)
+    }
+}
+
 /// What a server is asked for, as far as its troubles tell things apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
@@ -113,7 +122,10 @@ impl Word {
             Call::ScriptKill => Self::ScriptKill,
             Call::Ask { .. } => Self::Sentinel,
             Call::Pause { .. } | Call::Unpause => Self::Client,
-            Call::Reconfigure(_) | Call::ReadMinReplicas | Call::SetMinReplicas(_) => Self::Other,
+            Call::Reconfigure(_)
+            | Call::ReadMinReplicas
+            | Call::SetMinReplicas(_)
+            | Call::TryPermissions => Self::Other,
         }
     }
 }

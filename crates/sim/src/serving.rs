@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bartizan_core::ids::CallId;
-use bartizan_core::input::{Answer, LinkError};
+use bartizan_core::input::{Answer, LinkError, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
 use bartizan_core::report::Role;
 
@@ -20,13 +20,20 @@ impl World {
         let Some(server) = self.servers.get_mut(s) else {
             return;
         };
-        if kind == Kind::PubSub && !self.bytes {
+        if matches!(kind, Kind::PubSub | Kind::Trial) && !self.bytes {
             if server.trouble.noauth || server.trouble.noperm {
                 // An error reply to SUBSCRIBE closes the link (spec §5.2).
                 return self.net.close(&mut self.sched, conn, Side::Far);
             }
-            server.subscribers.push(conn);
-            let msg = Msg::Subscribed(server.talk);
+            let talk = match (kind, server.talk) {
+                (Kind::Trial, Talk::Both) => Talk::Refuse,
+                (Kind::Trial, talk) => talk,
+                (_, talk) => {
+                    server.subscribers.push(conn);
+                    talk
+                }
+            };
+            let msg = Msg::Subscribed(talk);
             self.net.send(&mut self.sched, conn, Side::Near, msg);
         }
     }
@@ -68,6 +75,10 @@ impl World {
             return;
         };
         let answer = match server.refusal(now, Word::of(&what)) {
+            // On its connection nothing is done, so that nothing but the ACL matters.
+            Some(_) if matches!(what, Call::TryPermissions) => {
+                Answer::Lacking(server.trouble.lacking())
+            }
             Some(refusal) => refused(refusal),
             None => match what {
                 Call::Ping => Answer::Pong,
@@ -99,6 +110,7 @@ impl World {
                     self.unpause_writes(s);
                     Answer::Done
                 }
+                Call::TryPermissions => Answer::Lacking(server.trouble.lacking()),
                 Call::ReadMinReplicas => Answer::MinReplicas(server.min_replicas),
                 Call::SetMinReplicas(to) => {
                     server.min_replicas = to;
@@ -207,7 +219,7 @@ impl World {
                 continue;
             };
             let killed = match kind {
-                Kind::Command | Kind::Client | Kind::PubSub => Some(conn) != by,
+                Kind::Command | Kind::Client | Kind::PubSub | Kind::Trial => Some(conn) != by,
                 Kind::Replication => turned,
                 Kind::Query => false,
             };

@@ -50,7 +50,13 @@ impl World {
             }
             Some((property, text)) => {
                 self.settling.well_since = None;
-                if now.since(healed_at) > self.bound_ms() * 1000 {
+                if now.since(healed_at) <= self.bound_ms() * 1000 {
+                    return;
+                }
+                if self.checks.is_split() {
+                    self.stats.split += 1;
+                    self.settling.over = true;
+                } else {
                     self.checks.fail(property, text);
                 }
             }

@@ -21,6 +21,8 @@ pub struct Stats {
     pub rescues: u64,
     /// Servers of other clusters that took a command which changed their role.
     pub turned: u64,
+    /// Mixed fleets that never agreed, since two addresses had been told in one epoch.
+    pub split: u64,
     /// Full resyncs.
     pub full_syncs: u64,
     /// Partial resyncs.
@@ -55,6 +57,7 @@ impl Stats {
         self.switchovers += other.switchovers;
         self.rescues += other.rescues;
         self.turned += other.turned;
+        self.split += other.split;
         self.full_syncs += other.full_syncs;
         self.partial_syncs += other.partial_syncs;
         self.acknowledged += other.acknowledged;

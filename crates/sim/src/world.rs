@@ -87,7 +87,7 @@ impl World {
                 groups.add(addr.clone(), s / per_group);
             }
         }
-        let checks = Checks::new(groups.clone(), crate::checks::all_for(&plan));
+        let checks = Checks::new(groups.clone(), &plan);
         let weather = Weather {
             delay_low_us: params.delay_low_us,
             delay_high_us: params.delay_high_us,

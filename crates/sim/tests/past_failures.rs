@@ -313,3 +313,61 @@ fn a_former_master_whose_fork_nobody_read_is_not_demoted_without_a_word() {
         ",
     );
 }
+
+/// S15 fell here once: a Sentinel that was cut off heard of two switches at once, and took the
+/// master of the first, who hung meanwhile, for the replica that it had been before.
+#[test]
+fn a_former_master_is_not_judged_by_what_it_said_before_it_was_one() {
+    holds(
+        "
+    seed 50001595
+    param sentinels 9
+    param quorum 3
+    param masters 3
+    param replicas 3
+    param clients 2
+    param write_every_ms 137
+    param down_after_ms 2046
+    param crash_detection_ms 200
+    param failover_timeout_ms 33577
+    param parallel_syncs 2
+    param outlier_of 1000
+    param patience_ms 120000
+    param sync_low_us 500
+    param sync_high_us 50000
+    param full_sync_ms 219
+    param faults_ms 90000
+    fault 19975 split 11710 0 s1 s4 s6 s8 r2 r4 r5 r8 r10 c1
+    fault 29960 split 22043 0 s6 r11
+    fault 50373 hang 51327 0 r7
+        ",
+    );
+}
+
+/// S15 fell here once, by the check: that the writes of a former master cannot be saved was told
+/// before it held any back, since it was still loading.
+#[test]
+fn a_loss_that_was_told_of_a_server_that_is_still_loading_has_been_told() {
+    holds(
+        "
+    seed 811000003956
+    param sentinels 9
+    param quorum 5
+    param replicas 3
+    param clients 2
+    param write_every_ms 438
+    param down_after_ms 2537
+    param crash_detection_ms 1000
+    param failover_timeout_ms 49142
+    param outlier_of 50
+    param patience_ms 10000
+    param sync_low_us 500
+    param drift_ppm 10000
+    param full_sync_ms 135
+    param faults_ms 227258
+    fault 199671 promote 0 0 r3
+    fault 200541 loading 9521 0 r0
+    fault 203440 deaf 5322 0 s0 s1 s3 s8 r0 r1 r2
+        ",
+    );
+}

@@ -230,7 +230,7 @@ impl Default for HelloLink {
 }
 
 /// Whether this says that the subscription stands.
-fn confirms(items: &[Frame]) -> bool {
+pub(crate) fn confirms(items: &[Frame]) -> bool {
     matches!(items, [Frame::Bulk(kind), Frame::Bulk(channel), _]
         if kind == b"subscribe" && channel == hello::CHANNEL.as_bytes())
 }
@@ -335,7 +335,7 @@ fn leader_id(text: &[u8]) -> Option<Option<RunId>> {
 }
 
 /// Foreign text for logs: bounded, one line.
-fn error_text(text: &[u8]) -> String {
+pub(crate) fn error_text(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text.get(..ERROR_TEXT).unwrap_or(text));
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -36,33 +36,8 @@ pub(crate) enum AnswerKind {
     Ok,
 }
 
-/// All that is sent to Redis servers, beside AUTH, by the names of ACL rules: what our user there
-/// has to be allowed (spec §13).
-pub const SENT_TO_SERVERS: &[&str] = &[
-    "ping",
-    "info",
-    // Redis allows it to everybody; not every server may.
-    "hello",
-    "subscribe",
-    "publish",
-    "client|setname",
-    "client|kill",
-    "multi",
-    "exec",
-    "slaveof",
-    "config|rewrite",
-    "script|kill",
-    "client|pause",
-    "client|unpause",
-    // For `sentinel fencing` alone.
-    "config|get",
-    "config|set",
-    // By a rescue, on a connection of its own.
-    "psync",
-    "replconf",
-];
-
-/// The same for other Sentinels.
+/// All that is sent to other Sentinels, beside AUTH, by the names of ACL rules. What is sent to
+/// servers is `bartizan_core::permission`.
 pub const SENT_TO_PEERS: &[&str] = &[
     "ping",
     "publish",
@@ -76,7 +51,8 @@ pub const SENT_TO_PEERS: &[&str] = &[
 pub fn encode_call(call: &Call, renames: &Renames, out: &mut Vec<u8>) -> Expected {
     let mut send = |words: &[&str]| send(words, renames, out);
     let kind = match call {
-        Call::Ping => {
+        // Only a trial link can ask for permissions: here all of it would be done.
+        Call::Ping | Call::TryPermissions => {
             send(&["PING"]);
             AnswerKind::Ping
         }
@@ -150,7 +126,8 @@ pub fn encode_call(call: &Call, renames: &Renames, out: &mut Vec<u8>) -> Expecte
 /// Appends what is said first on a new link (spec §5.2). Gives the number of replies before the
 /// subscription's: those to AUTH, to HELLO on a Pub/Sub link, and last to CLIENT SETNAME.
 ///
-/// A server that refuses HELLO, as those before Redis 6 do, goes on in RESP2.
+/// A server that refuses HELLO, as those before Redis 6 do, goes on in RESP2. On a trial link HELLO
+/// comes last, and its reply after the subscription's.
 pub fn encode_greeting(greeting: &Greeting, kind: LinkKind, out: &mut Vec<u8>) -> usize {
     let renames = &greeting.renames;
     let mut ignored = 0;
@@ -168,8 +145,12 @@ pub fn encode_greeting(greeting: &Greeting, kind: LinkKind, out: &mut Vec<u8>) -
     }
     send(&["CLIENT", "SETNAME", &greeting.client_name], renames, out);
     ignored += 1;
-    if kind == LinkKind::PubSub {
+    if kind != LinkKind::Command {
         send(&["SUBSCRIBE", hello::CHANNEL], renames, out);
+    }
+    if kind == LinkKind::Trial {
+        // What it says to this shows what it says to anything.
+        send(&["HELLO", "2"], renames, out);
     }
     ignored
 }
@@ -205,7 +186,7 @@ fn transaction<const N: usize>(
 }
 
 /// Appends one command, its first word renamed.
-fn send(words: &[&str], renames: &Renames, out: &mut Vec<u8>) {
+pub(crate) fn send(words: &[&str], renames: &Renames, out: &mut Vec<u8>) {
     let mut words = words.to_vec();
     if let Some(first) = words.first_mut() {
         *first = renames.word(first);

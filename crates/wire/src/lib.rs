@@ -23,5 +23,6 @@ mod pack;
 pub mod reply;
 pub mod request;
 pub mod resp;
+pub mod trial;
 
 pub use pack::unpack;

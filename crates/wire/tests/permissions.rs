@@ -9,10 +9,11 @@ use bartizan_core::addr::{Addr, Host};
 use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::{CallId, Epoch};
 use bartizan_core::output::{Call, Greeting, LinkKind, ReplicaOf};
+use bartizan_core::permission::Permission;
 use bartizan_core::provide::options::Renames;
 use bartizan_core::time::Span;
 use bartizan_wire::answer::CommandLink;
-use bartizan_wire::call::{SENT_TO_PEERS, SENT_TO_SERVERS, encode_greeting};
+use bartizan_wire::call::{SENT_TO_PEERS, encode_greeting};
 use bartizan_wire::hello;
 
 use support::requests;
@@ -84,7 +85,8 @@ fn the_lists_of_what_is_sent_are_complete_and_have_nothing_more() {
     to_servers.extend(greeting(LinkKind::PubSub));
     // What a rescue says, on a connection of its own.
     to_servers.extend(list(&["psync", "replconf"]));
-    assert_eq!(to_servers, list(SENT_TO_SERVERS));
+    let known: Vec<&str> = Permission::ALL.iter().map(|one| one.rule()).collect();
+    assert_eq!(to_servers, list(&known));
     let ask = Call::Ask {
         addr: addr(),
         epoch: Epoch::new(7),

@@ -28,14 +28,9 @@ pub(crate) enum Programs {
     RedisSentinel,
 }
 
-/// The modes of `latency`, with the seconds that a round of both programs takes.
-const MODES: [(&str, u64); 5] = [
-    ("kill", 15),
-    ("stop", 16),
-    ("manual", 13),
-    ("leader", 38),
-    ("lost", 38),
-];
+/// The modes of `latency` in which both programs take turns, with the seconds that a round of both
+/// takes.
+const MODES: [(&str, u64); 3] = [("kill", 15), ("stop", 16), ("manual", 13)];
 
 /// How many clients a crowd has.
 pub(crate) const CROWD: usize = 50;
@@ -71,26 +66,44 @@ fn latency(rounds: u64) -> Vec<Part> {
             about: Duration::from_secs(rounds * seconds),
         });
     }
-    parts.push(crash(rounds));
+    parts.extend([
+        uneven("leader", "--mode leader", None, rounds, (9, 29)),
+        uneven("lost", "--mode lost", None, rounds, (9, 29)),
+        crash(rounds),
+    ]);
     parts
 }
 
 /// A dead process that is seen at once, at the down-after that most have; redis-sentinel knows no
 /// such directive and waits.
 fn crash(rounds: u64) -> Part {
-    /// Each of redis-sentinel's takes down-after and more.
-    const AT_MOST: u64 = 5;
-    let common = "latency --mode kill --down-after 30000 --bound 90";
-    let mut ours = split(&format!("{common} --rounds {rounds} --lines"));
-    ours.push("sentinel crash-detection mymaster 200".to_owned());
-    let theirs = split(&format!("{common} --rounds {}", rounds.min(AT_MOST)));
+    let words = "--mode kill --down-after 30000 --bound 90";
+    let line = "sentinel crash-detection mymaster 200";
+    uneven("crash", words, Some(line), rounds, (5, 38))
+}
+
+/// A case that redis-sentinel waits long in: it gets few rounds, and Bartizan as many as always.
+/// `seconds` are those of a round of Bartizan and of redis-sentinel.
+fn uneven(
+    name: &str,
+    words: &str,
+    our_line: Option<&str>,
+    rounds: u64,
+    seconds: (u64, u64),
+) -> Part {
+    let few = rounds.min(5);
+    let mut ours = split(&format!("latency {words} --rounds {rounds}"));
+    if let Some(line) = our_line {
+        ours.extend(["--lines".to_owned(), line.to_owned()]);
+    }
+    let theirs = split(&format!("latency {words} --rounds {few}"));
     Part {
-        name: "latency-crash".to_owned(),
+        name: format!("latency-{name}"),
         calls: vec![
             Call::Load(ours, Programs::Bartizan),
             Call::Load(theirs, Programs::RedisSentinel),
         ],
-        about: Duration::from_secs(rounds * 5 + rounds.min(AT_MOST) * 38),
+        about: Duration::from_secs(rounds * seconds.0 + few * seconds.1),
     }
 }
 

@@ -20,6 +20,7 @@ use bartizan_core::input::{Input, LinkError};
 use bartizan_core::output::{Call, Greeting, LinkKind};
 use bartizan_core::provide::options::Renames;
 use bartizan_wire::answer::{CommandLink, HelloLink, LinkFault, Said};
+use bartizan_wire::trial::TrialLink;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -31,6 +32,8 @@ use crate::tls::{self, Tls};
 
 /// Bytes that may wait for a peer that does not read; beyond it the link is closed.
 const WAITING_BYTES: usize = 1 << 20;
+/// What is sent in one go, mostly.
+const USUAL_BYTES: usize = 256;
 /// Bytes read at a time.
 const SCRATCH_BYTES: usize = 64 << 10;
 /// Seconds of silence after which the kernel probes whether the other side is still there.
@@ -93,6 +96,7 @@ struct Line {
 enum Protocol {
     Command(CommandLink),
     PubSub(HelloLink),
+    Trial(TrialLink),
 }
 
 impl Links {
@@ -142,9 +146,14 @@ impl Links {
             return;
         };
         let out = &mut *line.out.borrow_mut();
+        if out.capacity() == 0 {
+            // Room for a PING and a hello at once, in place of growing to it step by step.
+            out.reserve(USUAL_BYTES);
+        }
         match &mut *line.protocol.borrow_mut() {
             Protocol::Command(protocol) => protocol.call(id, call, renames, out),
             Protocol::PubSub(protocol) => protocol.call(id, call, renames, out),
+            Protocol::Trial(protocol) => protocol.call(id, renames, out),
         }
         line.wake();
     }
@@ -190,6 +199,11 @@ impl Line {
                 let mut link = HelloLink::new();
                 link.greet(greeting, &mut out);
                 Protocol::PubSub(link)
+            }
+            LinkKind::Trial => {
+                let mut link = TrialLink::new();
+                link.greet(greeting, &mut out);
+                Protocol::Trial(link)
             }
         };
         Self {
@@ -259,11 +273,13 @@ impl Line {
             Protocol::PubSub(protocol) => {
                 let mut heard = Vec::new();
                 let result = protocol.receive(input, &mut heard);
-                said.extend(heard.into_iter().map(|heard| match heard {
-                    Said::Subscribed(talk) => Input::Subscribed { link, talk },
-                    Said::Heard(hello) => Input::Heard { link, hello },
-                    Said::Answer(call, answer) => Input::Answer { link, call, answer },
-                }));
+                said.extend(heard.into_iter().map(|heard| heard_on(link, heard)));
+                result
+            }
+            Protocol::Trial(protocol) => {
+                let mut heard = Vec::new();
+                let result = protocol.receive(input, &mut heard);
+                said.extend(heard.into_iter().map(|heard| heard_on(link, heard)));
                 result
             }
         }
@@ -409,6 +425,15 @@ impl Surroundings {
             // as long as the process.
             let _ = Box::pin(self.world.send(input)).await;
         }
+    }
+}
+
+/// What a subscribed link said, for the core.
+fn heard_on(link: LinkId, heard: Said) -> Input {
+    match heard {
+        Said::Subscribed(talk) => Input::Subscribed { link, talk },
+        Said::Heard(hello) => Input::Heard { link, hello },
+        Said::Answer(call, answer) => Input::Answer { link, call, answer },
     }
 }
 

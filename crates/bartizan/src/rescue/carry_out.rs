@@ -219,7 +219,7 @@ impl Told<'_> {
                         "the database of the first {count} commands is not known; they are in \
                          {name}"
                     ));
-                    return Some(name);
+                    return Some(path);
                 }
                 Err(error) => reason(&error),
             };
@@ -239,8 +239,9 @@ impl Told<'_> {
         }
         tally.noise = saved.noise.noise;
         let commands = tally.commands;
-        self.describe(store, &stem, path.as_ref(), tally, unplaced);
-        self.outcome(path, commands)
+        let apart = unplaced.as_deref().map(name_of);
+        self.describe(store, &stem, path.as_ref(), tally, apart);
+        self.outcome(path.or(unplaced), commands)
     }
 
     pub(super) fn stem(&self) -> String {

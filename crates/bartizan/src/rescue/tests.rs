@@ -14,6 +14,7 @@ use bartizan_core::rescue::RescueMode;
 use bartizan_wire::resp::{Frame, Limits, ReplyDecoder, command as encode};
 
 mod hardships;
+mod unplaced;
 
 use super::sheet::Sheet;
 use super::*;

@@ -6,7 +6,7 @@ use crate::harness::{Flavor, Fleet, Plan, Sentinel, eventually};
 use std::process::Command;
 
 /// The rules printed for one user.
-fn printed(name: &str) -> String {
+pub(super) fn printed(name: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_bartizan"))
         .arg("acl")
         .output();
@@ -19,7 +19,12 @@ fn printed(name: &str) -> String {
 
 /// Three sentinels that come in as the printed users, at servers and at each other.
 fn fleet() -> Fleet {
-    let user = format!("user bartizan {}", printed("bartizan"));
+    fleet_with(&printed("bartizan"))
+}
+
+/// The same, with these rules for the user at the servers.
+pub(super) fn fleet_with(rules: &str) -> Fleet {
+    let user = format!("user bartizan {rules}");
     let plan = Plan {
         sentinels: Vec::new(),
         ..Plan::default()
@@ -65,6 +70,9 @@ fn a_fleet_with_the_printed_users_fails_over_and_nothing_is_refused() {
     let other = if new == 1 { 2 } else { 1 };
     fleet.await_replica_of(other, new);
     fleet.await_event_anywhere("+failover-end");
+    for sentinel in &fleet.sentinels {
+        assert!(sentinel.logged("+missing-permissions").is_empty());
+    }
     for server in [new, other] {
         assert_eq!(refusals(fleet.servers[server].ask(&["ACL", "LOG"])), "[]");
     }

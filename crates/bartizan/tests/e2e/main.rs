@@ -41,6 +41,7 @@ mod mixed;
 mod network;
 mod orphans;
 mod pauses;
+mod permissions;
 mod replay;
 mod replies;
 mod scripts;

@@ -93,3 +93,77 @@ fn freeze_behind_a_hello(fleet: &Fleet) {
         }
     }
 }
+
+/// How its one Sentinel says that the master answers.
+fn state(fleet: &Fleet) -> Option<String> {
+    fleet.sentinels[0].master().field("server-state")
+}
+
+#[test]
+fn a_server_with_a_long_script_or_a_full_disk_or_that_loads_says_so_and_is_not_replaced() {
+    if Flavor::UnderTest.is_upstream() {
+        return; // it shows none of it
+    }
+    let plan = Plan {
+        sentinels: vec![Flavor::UnderTest],
+        quorum: 1,
+        replicas: 1,
+        down_after_ms: 30_000,
+        ..Plan::default()
+    };
+    let words = ["busy-reply-threshold 100", "save 3600 1"];
+    let mut fleet = Fleet::start_with(plan, |_| words.map(str::to_owned).to_vec());
+    let shows = |fleet: &Fleet, word: Option<&str>| {
+        eventually("its state is shown and told", || {
+            let told = fleet.sentinels[0].logged("+server-state");
+            let last = told.last().and_then(|line| line.split(' ').next_back());
+            state(fleet).as_deref() == word && last == Some(word.unwrap_or("ok"))
+        });
+    };
+
+    let mut busy = Client::connect(fleet.servers[0].port).expect("the master answers");
+    busy.send(&["EVAL", "while true do end", "0"])
+        .expect("it is taken");
+    shows(&fleet, Some("busy"));
+    fleet.servers[0].ask(&["SCRIPT", "KILL"]);
+    shows(&fleet, None);
+
+    // A dump cannot take the place of a directory.
+    let dump = fleet.root().join("server-0").join("dump.rdb");
+    std::fs::create_dir(&dump).expect("a directory");
+    fleet.servers[0].ask(&["SET", "k", "v"]);
+    fleet.servers[0].ask(&["BGSAVE"]);
+    shows(&fleet, Some("misconf"));
+    std::fs::remove_dir(&dump).expect("it is empty");
+    eventually("it can save again", || {
+        fleet.servers[0]
+            .ask(&["SAVE"])
+            .is_some_and(|reply| reply.is_ok())
+    });
+    shows(&fleet, None);
+
+    // A millisecond for each of its keys.
+    let fill = "for n = 1, 2000 do redis.call('set', n, n) end";
+    fleet.servers[0].ask(&["EVAL", fill, "0"]);
+    for (option, value) in [
+        ("key-load-delay", "1000"),
+        ("loading-process-events-interval-bytes", "1024"),
+    ] {
+        fleet.servers[0].ask(&["CONFIG", "SET", option, value]);
+    }
+    fleet.servers[0].ask(&["CONFIG", "REWRITE"]);
+    fleet.servers[0].ask(&["SAVE"]);
+    fleet.servers[0].crash();
+    fleet.servers[0].restart();
+    shows(&fleet, Some("loading"));
+    shows(&fleet, None);
+
+    let words = ["busy", "ok", "misconf", "ok", "loading", "ok"];
+    let told = fleet.sentinels[0].logged("+server-state");
+    let told: Vec<_> = told
+        .iter()
+        .filter_map(|line| line.split(' ').next_back())
+        .collect();
+    assert_eq!(told, words);
+    assert!(!published(&fleet, "+sdown"));
+}

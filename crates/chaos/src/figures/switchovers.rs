@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use bartizan_load::client::Stop;
 
 use super::{Plan, row};
+use crate::news::Event;
 use crate::stage::Stage;
 use crate::writer::{Ack, Memory};
 
@@ -20,12 +21,13 @@ pub(super) fn run(plan: &Plan, stop: &Stop) -> Result<()> {
     stage.begin();
     stage.write(WRITERS, PACE, WRITER_PATIENCE)?;
     let started = Instant::now();
-    let mut spans = Vec::new();
+    let (mut spans, mut steps) = (Vec::new(), Vec::new());
     for round in 0..plan.count.unwrap_or(USUAL) {
         stage.pass_some(300, 600)?;
         let coordinated = round % 2 == 1 && !plan.program.is_upstream();
         let how: &[&str] = if coordinated { &["COORDINATED"] } else { &[] };
         let (old, sentinel) = (stage.master()?, stage.any_sentinel());
+        let mark = stage.news.mark();
         stage.switch_over(sentinel, how)?;
         let agreed = Instant::now();
         stage.until("the master is another one", |stage| {
@@ -33,6 +35,7 @@ pub(super) fn run(plan: &Plan, stop: &Stop) -> Result<()> {
         })?;
         stage.settle()?;
         spans.push((agreed, Instant::now()));
+        steps.extend(Steps::of(&stage.news.since(mark)));
     }
     let took = started.elapsed().as_secs_f64();
     let outcome = stage.close()?;
@@ -51,6 +54,7 @@ pub(super) fn run(plan: &Plan, stop: &Stop) -> Result<()> {
         "the longest of all writers' gaps",
         longest(&outcome.memories, &spans),
     );
+    Steps::show(&steps, &outcome.memories);
     let held = outcome.memories.iter().flat_map(|memory| &memory.waits);
     row(
         "writes answered after 10 ms or more",
@@ -68,6 +72,50 @@ pub(super) fn run(plan: &Plan, stop: &Stop) -> Result<()> {
 /// out before the answer to it is read, so a little before that belongs to it too.
 type Span = (Instant, Instant);
 const BEFORE: Duration = Duration::from_millis(150);
+
+/// Where the time goes, by the moments at which events reached us.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    paused: Instant,
+    promoted: Instant,
+    switched: Instant,
+}
+
+impl Steps {
+    /// Those of one switchover; none if it went another way.
+    fn of(events: &[Event]) -> Option<Self> {
+        let at = |kind: &str| Some(events.iter().find(|event| event.kind == kind)?.at);
+        Some(Self {
+            paused: at("+writes-paused")?,
+            promoted: at("+promoted-slave")?,
+            switched: at("+switch-master")?,
+        })
+    }
+
+    fn show(all: &[Self], memories: &[Memory]) {
+        let since = |from: Instant, to: Instant| to.saturating_duration_since(from);
+        row(
+            "  writes paused -> replica promoted",
+            all.iter().map(|it| since(it.paused, it.promoted)),
+        );
+        row(
+            "  promoted -> on disk, and a client told",
+            all.iter().map(|it| since(it.promoted, it.switched)),
+        );
+        let back = |it: &Self| {
+            let next = |memory: &Memory| {
+                let first = memory.acks.partition_point(|ack| ack.at < it.switched);
+                Some(memory.acks.get(first)?.at)
+            };
+            let last = memories.iter().filter_map(next).max();
+            last.map(|last| since(it.switched, last))
+        };
+        row(
+            "  a client told -> all of them write again",
+            all.iter().filter_map(back),
+        );
+    }
+}
 
 fn gaps(memories: &[Memory], spans: &[Span]) -> Vec<Duration> {
     let all = memories.iter();

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use bartizan_load::client::Stop;
 
 use super::{Plan, row};
-use crate::fleet::{self, SENTINELS, Who};
+use crate::fleet::{self, Who};
 use crate::ledger::{self, Account};
 use crate::scratch::Scratch;
 use crate::stage::Stage;
@@ -192,8 +192,7 @@ fn log_of(stage: &Stage, server: Who) -> Result<tempfile::TempDir> {
 }
 
 fn rescue_files(stage: &Stage) -> Vec<PathBuf> {
-    let sentinels = (0..SENTINELS).map(Who::Sentinel);
-    ledger::rescue_files(sentinels.map(|who| stage.fleet.dir(who).join("rescue")))
+    ledger::rescue_files(stage.rescue_dirs().into_iter())
 }
 
 /// Whether the data at the fork with the rescued file played into it is the data that the old

@@ -15,6 +15,7 @@ use crate::monitor::link::Pending;
 use crate::mutant::Mutant;
 use crate::notify::event::{EventKind, Level};
 use crate::output::{Call, Output, ReplicaOf};
+use crate::permission::Permission;
 use crate::provide::reply::Reply;
 use crate::report::{Info, Role};
 use crate::time::{Mono, Span};
@@ -73,6 +74,9 @@ const READY_SOON: Span = Span::secs(1);
 /// Writes are held back no longer than this, nor than half of `down-after-milliseconds`: a
 /// redis-sentinel's PING waits behind its own hello meanwhile.
 const LONGEST_PAUSE: Span = Span::secs(1);
+/// Why a master whose ACL forbids it is not even asked.
+pub(crate) const NO_PAUSE: &str =
+    "our user there lacks +client|pause, so writes cannot be held back";
 
 impl Order {
     /// A plain `SENTINEL FAILOVER`.
@@ -103,15 +107,26 @@ impl Master {
     /// promoted at once.
     pub(crate) fn on_replica_chosen(&mut self, cx: &mut Ctx, mandate: Mandate, replica: Addr) {
         self.tell(cx, EventKind::SelectedSlave, About::Replica(&replica));
-        let ready = self.can_hand_over(cx);
-        if mandate.cause == Cause::Operator && (ready || self.may_be_ready_soon()) {
+        let ready = self.can_hand_over(cx) || self.may_be_ready_soon();
+        if mandate.cause != Cause::Operator {
+            self.begin_promotion(cx, mandate, replica);
+        } else if ready || self.may_not_pause() {
             self.owe_offsets(&replica);
             self.failover = Failover::Handover(Handover::new(mandate, replica, cx.now));
+            if self.may_not_pause() {
+                self.give_way(cx, NO_PAUSE);
+            }
         } else if self.is_strict() {
             self.fail_handover(cx, "the master cannot be reached or is not well");
         } else {
             self.begin_promotion(cx, mandate, replica);
         }
+    }
+
+    /// Whether the master would refuse to hold writes back.
+    pub(crate) fn may_not_pause(&self) -> bool {
+        let barred = |master: &Server| master.lacks(&[Permission::Pause]);
+        self.primary().is_some_and(barred)
     }
 
     /// Whether the master is well enough to be asked to hold writes back.
@@ -163,6 +178,8 @@ impl Master {
                 }
             }
             Stage::Pausing { .. } | Stage::Paused { .. } if !reachable => self.give_way(cx, lost),
+            // It was not known before.
+            Stage::Approaching { .. } if self.may_not_pause() => self.give_way(cx, NO_PAUSE),
             Stage::Approaching { goal } => {
                 if self.has_reached(&replica, goal) {
                     self.hold_writes(cx);
@@ -489,7 +506,7 @@ impl Master {
         self.order.as_ref().map_or(PATIENCE, |order| order.timeout)
     }
 
-    fn longest_pause(&self) -> Span {
+    pub(crate) fn longest_pause(&self) -> Span {
         LONGEST_PAUSE
             .min(self.options.down_after.over(2))
             .min(self.order_timeout())

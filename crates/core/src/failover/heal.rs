@@ -31,8 +31,12 @@ impl Master {
     /// Directs every stray server whose time has come.
     pub(crate) fn heal(&mut self, cx: &mut Ctx) {
         for (addr, stray) in self.strays(cx) {
-            if matches!(stray, Stray::Unproven) {
-                self.take_in(cx, &addr);
+            let is_taken_in = match stray {
+                Stray::Unproven => self.take_in(cx, &addr),
+                Stray::Master => self.comes_home_unknown(cx, &addr),
+                Stray::Replica => false,
+            };
+            if is_taken_in {
                 continue;
             }
             let whom = ReplicaOf::Master(self.configuration.addr.clone());
@@ -52,11 +56,12 @@ impl Master {
     }
 
     /// What it has is saved before it becomes a replica, as if it were a former master.
-    fn take_in(&mut self, cx: &Ctx, addr: &Addr) {
+    fn take_in(&mut self, cx: &Ctx, addr: &Addr) -> bool {
         if let Some(server) = self.servers.get_mut(addr) {
             server.stale_master = true;
             server.homecoming = Homecoming::unproven(cx.now);
         }
+        true
     }
 
     /// When the next one's time comes.
@@ -154,6 +159,11 @@ impl Master {
                 }
                 let follows = server.replication.follows.as_ref()?;
                 if cx.hosts.same(follows, &self.configuration.addr) {
+                    return None;
+                }
+                // From before the switch it may say what it was before it was promoted, and
+                // replaced again, while we did not hear of it.
+                if !server.spoke_since(server.replication.follows_since) {
                     return None;
                 }
                 let outdated = self

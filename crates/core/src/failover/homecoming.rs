@@ -14,6 +14,7 @@ use crate::monitor::link::Pending;
 use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::output::{Call, Output};
+use crate::permission::Permission;
 use crate::report::{Fork, History, Info, Role};
 use crate::rescue::{DEFAULT_MAX_BYTES, Rescue, RescueMode, Rescued};
 use crate::time::{Mono, Span};
@@ -65,14 +66,12 @@ const SURELY: Span = Span::secs(3);
 /// How long one Sentinel has for a rescue before the next one steps in: all of them are done
 /// before a redis-sentinel would demote the server, ten seconds after its return.
 const TURN: Span = Span::secs(3);
-/// What a master that was well gets, to be demoted by whoever replaced it.
-pub(crate) const PLANNED: Span = Span::secs(1);
 
 impl Homecoming {
-    /// A master was replaced at `now`, while it was well or was not.
-    pub(crate) fn replaced(now: Mono, was_well: bool) -> Self {
+    /// A master was replaced at `now`; whoever did that has `grace` to demote it.
+    pub(crate) fn replaced(now: Mono, grace: Span) -> Self {
         Self {
-            not_before: if was_well { now + PLANNED } else { now },
+            not_before: now + grace,
             ..Self::default()
         }
     }
@@ -187,6 +186,32 @@ impl Master {
         }
     }
 
+    /// Who calls itself master, and was none that we remember, may be one all the same: all
+    /// Sentinels restarted since, or made up for what they missed. Where its history has an end
+    /// that no promotion explains it is welcomed as a former master; whether it was, now.
+    pub(crate) fn comes_home_unknown(&mut self, cx: &mut Ctx, addr: &Addr) -> bool {
+        let current = self.primary().and_then(|master| master.history);
+        let Some(server) = self.servers.get(addr).filter(|it| !it.stale_master) else {
+            return false;
+        };
+        let (Some(current), Some(history)) = (current, server.history) else {
+            return false;
+        };
+        // A replica that a person promoted: it left the present history, and nobody's writes went
+        // to it by our word.
+        let by_hand = history.before.is_some_and(|end| end.id == current.id);
+        let unknown = matches!(self.divergence(history), Divergence::Unknown(_));
+        if by_hand || !unknown || history.offset == 0 || self.options.rescue == RescueMode::Off {
+            return false;
+        }
+        if let Some(server) = self.servers.get_mut(addr) {
+            server.stale_master = true;
+            server.homecoming = Homecoming::default();
+        }
+        self.fence(cx, addr);
+        true
+    }
+
     /// A rescue ended, well or not: the server can be demoted.
     pub(crate) fn on_rescued(&mut self, cx: &mut Ctx, id: RescueId, outcome: &Rescued) -> bool {
         let found = self
@@ -251,10 +276,15 @@ impl Master {
             return;
         }
         let first = server.homecoming.fenced.replace(cx.now).is_none();
-        let pause = Call::Pause { span: FENCE };
-        server
-            .link
-            .call(pause, Pending::Fence, &renames, &mut cx.out);
+        let barred = server.lacks(&[Permission::Pause]);
+        if barred {
+            server.homecoming.held = Some(false);
+        } else {
+            let pause = Call::Pause { span: FENCE };
+            server
+                .link
+                .call(pause, Pending::Fence, &renames, &mut cx.out);
+        }
         // What it has is asked for behind the fence: nothing is added to it any more.
         if first
             && server
@@ -263,7 +293,7 @@ impl Master {
         {
             server.info_asked_at = Some(cx.now);
         }
-        if first {
+        if first && !barred {
             self.tell(cx, EventKind::Fenced, About::Replica(addr));
         }
     }
@@ -304,6 +334,9 @@ impl Master {
                 None => return self.close_salvage(addr),
             },
             Divergence::Unknown(_) | Divergence::From(_) if cx.now < seen + turn => return,
+            Divergence::From(_) if server.lacks(&[Permission::Psync]) => {
+                return self.give_salvage_up(cx, addr, "our user there lacks +psync");
+            }
             Divergence::From(fork) => Some(fork),
             // Without a place to begin at, only all of it can be had, if there is any.
             Divergence::Unknown(_) if is_whole_wanted => None,

@@ -25,6 +25,7 @@ use crate::model::master::{About, Master};
 use crate::monitor::link::Pending;
 use crate::notify::event::EventKind;
 use crate::output::Call;
+use crate::permission::{Permission, Permissions};
 use crate::report::{Info, Role};
 use crate::time::{Mono, Span};
 
@@ -90,10 +91,16 @@ impl Master {
             return;
         }
         let renames = self.options.renames.clone();
-        if let Some(server) = self.servers.get_mut(addr)
-            && matches!(self.failover, Failover::Idle)
-            && !server.min_replicas.refused
-        {
+        let Some(server) = self.servers.get_mut(addr) else {
+            return;
+        };
+        if server.lacks(Permission::FENCING) {
+            let lacking = server.link.missing();
+            let lacking = lacking.both(Permissions::of(Permission::FENCING));
+            let why = format!("our user there lacks {lacking}");
+            return self.on_min_replicas_refused(cx, addr, &why);
+        }
+        if matches!(self.failover, Failover::Idle) && !server.min_replicas.refused {
             let pending = Pending::ReadMinReplicas;
             server
                 .link

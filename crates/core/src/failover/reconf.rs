@@ -83,7 +83,7 @@ impl Master {
             return;
         };
         if let Announced::Waiting(acks) = &reconf.announced {
-            if acks.len() + 1 < self.voters() / 2 + 1 && self.odown.is_none() {
+            if acks.len() + 1 < self.voters() / 2 + 1 {
                 self.retire_former(cx);
                 return;
             }
@@ -111,16 +111,23 @@ impl Master {
         sent.chain([end]).min()
     }
 
-    /// Tells clients: the switch is known to a majority, or nobody else has to know.
+    /// Tells clients, where they have not been told: the switch is known to a majority, or nobody
+    /// else has to know.
     pub(crate) fn announce(&mut self, cx: &mut Ctx) {
         let Failover::Reconfiguring(reconf) = &mut self.failover else {
             return;
         };
+        if reconf.is_announced() {
+            return;
+        }
         reconf.announced = Announced::Done;
         let former = reconf.former.addr.clone();
         let to = self.configuration.addr.clone();
         self.run_reconfig_script(cx, "leader", &former, &to);
         self.tell_switch(cx, &former);
+        if self.primary().is_some_and(|server| server.sdown.is_some()) {
+            self.tell(cx, EventKind::Sdown, About::Master);
+        }
         self.fulfil_order(cx);
     }
 

@@ -8,6 +8,7 @@ use crate::model::master::Master;
 use crate::model::server::Server;
 use crate::monitor::kin::Verdict;
 use crate::mutant::Mutant;
+use crate::permission::Permission;
 use crate::report::Role;
 use crate::time::{Mono, Span};
 
@@ -99,9 +100,9 @@ impl Master {
     }
 }
 
-/// Lower is better: true replicas before servers that call themselves master, then priority,
-/// then most data, then the run id in any case, unknown ones last.
-fn rank(cx: &Ctx, server: &Server) -> (bool, u32, Reverse<u64>, bool, String) {
+/// Lower is better: those that would refuse the order last, true replicas before servers that call
+/// themselves master, then priority, then most data, then the run id in any case, unknown ones last.
+fn rank(cx: &Ctx, server: &Server) -> (bool, bool, u32, Reverse<u64>, bool, String) {
     let facts = &server.replication;
     let offset = if cx.is_mutant(Mutant::PromoteWorstOffset) {
         u64::MAX - facts.offset
@@ -110,6 +111,7 @@ fn rank(cx: &Ctx, server: &Server) -> (bool, u32, Reverse<u64>, bool, String) {
     };
     let run_id = server.run_id.map(|id| id.as_str().to_ascii_lowercase());
     (
+        server.lacks(Permission::ORDERS),
         server.role == Role::Master,
         facts.priority,
         Reverse(offset),

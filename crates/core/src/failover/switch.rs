@@ -101,6 +101,8 @@ impl Master {
             return;
         }
         let new = self.configuration.addr.clone();
+        let grace = self.longest_pause();
+        let unplanned = self.promotes_without_handover(cx);
         self.add_server(cx, &new, Role::Master);
         self.odown = None;
         self.prospect = Prospect::default();
@@ -114,11 +116,18 @@ impl Master {
             server.replication.follows_since = cx.now;
         }
         if let Some(server) = self.servers.get_mut(&old.addr) {
-            // Judged afresh, as the replica that it is to become.
-            server.stale_master =
-                server.role == Role::Master && !cx.is_mutant(Mutant::ForgetOldMaster);
-            server.homecoming = Homecoming::replaced(cx.now, server.sdown.is_none());
+            // Judged afresh, as the replica that it is to become. What it said before it was the
+            // master, of a replica's role, says nothing of what it is now.
+            let led = server.role == Role::Master || !server.spoke_since(server.role_since);
+            server.stale_master = led && !cx.is_mutant(Mutant::ForgetOldMaster);
+            let demoted_by_others = server.sdown.is_none() && !unplanned;
+            let grace = demoted_by_others.then_some(grace);
+            server.homecoming = Homecoming::replaced(cx.now, grace.unwrap_or_default());
             server.judge_afresh();
+            // If it is away, its clients may find it any moment.
+            if server.stale_master && cx.out.may_hasten(cx.now) {
+                server.link.retry_now(cx.now);
+            }
         }
         self.end_homecoming(cx, &new);
         if let Some(server) = self.servers.get_mut(&new) {
@@ -129,6 +138,19 @@ impl Master {
             server.info_asked_at = None;
         }
         self.former = Some(old.addr);
+    }
+
+    /// Whether we have promoted somebody who may not have all that the master took: we know then that
+    /// nobody will demote it before it is fenced. What we held back ourselves is over with that.
+    fn promotes_without_handover(&mut self, cx: &mut Ctx) -> bool {
+        let planned = self.write_pause.as_ref().is_some_and(|it| it.caught_up);
+        if planned || !matches!(self.failover, Failover::Promoting(_)) {
+            return false;
+        }
+        if self.write_pause.take().is_some() {
+            self.tell(cx, EventKind::WritesReleased, About::Master);
+        }
+        true
     }
 
     /// Tells operators and clients that the address changed.

@@ -10,6 +10,7 @@ use crate::ids::{MasterName, RunId};
 use crate::monitor::kin::Identity;
 use crate::monitor::link::{Link, Owner, Pace, Subscription};
 use crate::monitor::state::Condition;
+use crate::permission::{Permission, Permissions};
 use crate::report::{History, PackedText, Role};
 use crate::time::{Mono, Span};
 
@@ -40,6 +41,8 @@ pub(crate) struct Server {
     pub(crate) last_sdown: Option<Mono>,
     /// What its answers say of it.
     pub(crate) condition: Condition,
+    /// What was last told of our rights there.
+    pub(crate) told_missing: Permissions,
     pub(crate) script_killed: bool,
     /// It restarted while it was the master, and has not answered PONG since.
     pub(crate) rebooted: Option<Mono>,
@@ -114,6 +117,7 @@ impl Server {
             sdown: None,
             last_sdown: None,
             condition: Condition::default(),
+            told_missing: Permissions::default(),
             script_killed: false,
             rebooted: None,
             stale_master: false,
@@ -128,9 +132,11 @@ impl Server {
         self.sdown.is_none() && self.rebooted.is_none()
     }
 
-    /// It takes another place in the group: what was held against it in the old one is over.
+    /// It takes another place in the group: what was held against it in the old one is over, and
+    /// so is the order to take that place.
     pub(crate) const fn judge_afresh(&mut self) {
         self.sdown = None;
+        self.directed_at = None;
         self.script_killed = false;
         self.rebooted = None;
     }
@@ -149,6 +155,16 @@ impl Server {
         } else {
             Pace::Usual
         }
+    }
+
+    /// Whether its last INFO is no older than that.
+    pub(crate) fn spoke_since(&self, then: Mono) -> bool {
+        self.info.as_ref().is_some_and(|info| info.at >= then)
+    }
+
+    /// Whether our user there is known not to be allowed one of these.
+    pub(crate) fn lacks(&self, any: &[Permission]) -> bool {
+        !self.link.missing().both(Permissions::of(any)).is_empty()
     }
 
     /// The age of the last INFO; `None` when there was none.

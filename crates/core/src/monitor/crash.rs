@@ -73,7 +73,10 @@ impl Master {
         if patience > Span::ZERO && undecided {
             return usual.min(patience.over(4).max(SHORTEST));
         }
-        let eager = server.pace() == Pace::Eager && server.link.is_command(link);
+        // So is a master for whose return an operator's failover waits.
+        let awaited = self.is_master(addr) && self.failover.is_forced();
+        let eager = server.pace() == Pace::Eager || awaited;
+        let eager = eager && server.link.is_command(link);
         if eager && cx.out.may_hasten(cx.now) {
             return usual.min(EAGER);
         }

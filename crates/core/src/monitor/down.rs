@@ -110,7 +110,10 @@ impl Master {
             } else {
                 EventKind::SdownEnd
             };
-            self.tell(cx, kind, about);
+            // Of a master that nobody has been told of yet, it is told with the switch.
+            if !is_master || self.told_addr() == &addr {
+                self.tell(cx, kind, about);
+            }
             if is_master && is_down {
                 // What an answer could tell is asked for now, not at the next period.
                 self.ask_at_once();
@@ -160,6 +163,8 @@ impl Master {
         let is_down = sdown && agree >= usize::try_from(quorum).unwrap_or(usize::MAX);
         match (is_down, self.odown) {
             (true, None) => {
+                // The next failover is about it: who is told of that has to know it.
+                self.announce(cx);
                 self.odown = Some(cx.now);
                 let words = format!("#quorum {agree}/{}", self.options.quorum.get());
                 self.tell_more(cx, EventKind::Odown, About::Master, &words);

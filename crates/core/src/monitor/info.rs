@@ -61,6 +61,7 @@ impl Master {
         } else {
             About::Replica(addr)
         };
+        server.link.on_other_process(cx.now, &mut cx.out);
         self.tell(cx, EventKind::Reboot, about);
     }
 

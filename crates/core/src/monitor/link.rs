@@ -14,6 +14,7 @@ use crate::monitor::crash::Trace;
 use crate::monitor::ping::{PingBook, Rhythm};
 use crate::monitor::pulpit::{Place, Pulpit};
 use crate::monitor::socket::{Socket, State};
+use crate::monitor::trial::Trial;
 use crate::output::{Call, Greeting, LinkKind, Output};
 use crate::provide::options::{Credentials, Periods, Renames};
 use crate::report::Hello;
@@ -53,6 +54,7 @@ pub(crate) enum Pending {
     Unpause,
     ReadMinReplicas,
     SetMinReplicas,
+    Trial,
 }
 
 /// What a link needs to know each time it is looked after.
@@ -61,6 +63,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) periods: &'a Periods,
     pub(crate) down_after: Span,
     pub(crate) ping_every: Span,
+    /// From when on the server is owed a hello; a peer is not: it is told without waiting.
+    pub(crate) hello_owed: Option<Mono>,
     pub(crate) auth: &'a Option<Credentials>,
     pub(crate) renames: &'a Arc<Renames>,
     pub(crate) pace: Pace,
@@ -104,6 +108,8 @@ pub(crate) struct Link {
     pulpit: Pulpit,
     /// An order that is not confirmed by then must not be carried out any more.
     stale_at: Option<Mono>,
+    /// Servers: what our user may do there.
+    pub(super) trial: Option<Trial>,
     /// What the command connection's end told.
     pub(crate) trace: Trace,
     pub(crate) ping: PingBook,
@@ -111,7 +117,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// A link to `addr` that connects as soon as it is looked after.
-    pub(crate) const fn new(owner: Owner, addr: Addr, listen: Subscription, now: Mono) -> Self {
+    pub(crate) fn new(owner: Owner, addr: Addr, listen: Subscription, now: Mono) -> Self {
         Self {
             owner,
             addr,
@@ -125,6 +131,10 @@ impl Link {
             heard_at: now,
             pulpit: Pulpit::new(),
             stale_at: None,
+            trial: match listen {
+                Subscription::Hellos => Some(Trial::new(now)),
+                Subscription::None => None,
+            },
             trace: Trace::None,
             ping: PingBook::new(now),
         }
@@ -138,6 +148,19 @@ impl Link {
     /// Whether this is its command connection.
     pub(crate) fn is_command(&self, link: LinkId) -> bool {
         self.command.id() == Some(link)
+    }
+
+    /// Whose link it is.
+    pub(super) const fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Since when calls can be sent.
+    pub(super) const fn up_since(&self) -> Option<Mono> {
+        match self.command.state {
+            State::Up { since, .. } => Some(since),
+            _ => None,
+        }
     }
 
     /// Whether calls can be sent.
@@ -181,6 +204,7 @@ impl Link {
         {
             self.ping.on_sent(parts.now);
         }
+        self.keep_trial(terms, parts);
     }
 
     /// When `upkeep` has something to do.
@@ -193,6 +217,7 @@ impl Link {
             self.stuck_due(terms),
             self.silent_due(terms),
             self.ping_due(terms),
+            self.trial_due(),
         ]
         .into_iter()
         .flatten()
@@ -294,6 +319,11 @@ impl Link {
         up.then_some(LinkKind::PubSub)
     }
 
+    /// Its command connection is wanted more than it was: it is tried at once, if it is closed.
+    pub(crate) fn retry_now(&mut self, now: Mono) {
+        self.command.retry_now(now);
+    }
+
     /// A connection is gone; it is tried again at once if it had been up, else after a while, but
     /// not after more than `longest`. Returns which it was.
     pub(crate) fn on_down(
@@ -314,6 +344,10 @@ impl Link {
             self.forget_calls();
             return Some(LinkKind::Command);
         }
+        if self.trial.is_some_and(|trial| trial.is(link)) {
+            self.on_trial_down(why, now);
+            return Some(LinkKind::Trial);
+        }
         let socket = self.pubsub.as_mut()?;
         let ours = socket.on_down(link, now, longest, rng);
         if ours {
@@ -322,8 +356,18 @@ impl Link {
         ours.then_some(LinkKind::PubSub)
     }
 
-    /// The subscription on the Pub/Sub link stands.
-    pub(crate) const fn on_subscribed(&mut self, talk: Talk, now: Mono) {
+    /// A subscription stands: on the Pub/Sub link, or on the one that asks for our rights.
+    pub(crate) fn on_subscribed(
+        &mut self,
+        link: LinkId,
+        talk: Talk,
+        renames: &Arc<Renames>,
+        now: Mono,
+        out: &mut Outbox,
+    ) {
+        if self.trial.is_some_and(|trial| trial.is(link)) {
+            return self.on_trial_subscribed(talk, renames, now, out);
+        }
         self.heard_at = now;
         self.pulpit.on_subscribed(talk);
     }
@@ -339,6 +383,9 @@ impl Link {
         if self.pulpit.on_answer(call) {
             return None;
         }
+        if self.is_trial_call(call) {
+            return Some(Pending::Trial);
+        }
         let at = self.pending.iter().position(|(id, _)| *id == call)?;
         let (_, pending) = self.pending.remove(at)?;
         if pending == Pending::Reconfigure {
@@ -353,6 +400,9 @@ impl Link {
         self.command.close(now, out);
         if let Some(socket) = &mut self.pubsub {
             socket.close(now, out);
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.begin_anew(now, out);
         }
         self.pulpit = Pulpit::new();
         self.forget_calls();
@@ -434,7 +484,9 @@ impl Link {
         let listens = self.pubsub.as_ref().is_some_and(Socket::is_up);
         let rhythm = Rhythm {
             every: terms.ping_every,
-            when_heard: terms.periods.ping,
+            when_heard: terms.periods.ping.max(terms.periods.publish),
+            hello_owed: terms.hello_owed,
+            offset: terms.me.spread(),
         };
         self.ping
             .next_due(since, rhythm, listens.then_some(self.heard_at))
@@ -447,6 +499,8 @@ impl Link {
                 Some(socket) => socket,
                 None => return,
             },
+            // It is no lasting one: `keep_trial` makes it.
+            LinkKind::Trial => return,
         };
         if self.addr.port == 0 {
             return;
@@ -473,13 +527,12 @@ impl Link {
             id,
             since: parts.now,
         };
-        let greeting = greeting(kind, terms);
         parts.out.push(Output::Connect {
             link: id,
             kind,
             ip,
             port: self.addr.port,
-            greeting,
+            greeting: greeting(kind, terms),
         });
     }
 }
@@ -498,10 +551,11 @@ fn connect_timeout(terms: &Terms<'_>) -> Span {
         .min(terms.periods.min_link_reconnect)
 }
 
-fn greeting(kind: LinkKind, terms: &Terms<'_>) -> Greeting {
+pub(super) fn greeting(kind: LinkKind, terms: &Terms<'_>) -> Greeting {
     let role = match kind {
         LinkKind::Command => "cmd",
         LinkKind::PubSub => "pubsub",
+        LinkKind::Trial => "trial",
     };
     let id = terms.me.as_str().get(..8).unwrap_or_default();
     Greeting {

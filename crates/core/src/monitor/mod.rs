@@ -11,3 +11,4 @@ pub(crate) mod ping;
 pub(crate) mod pulpit;
 mod socket;
 pub(crate) mod state;
+pub(crate) mod trial;

@@ -65,7 +65,7 @@ impl Pulpit {
     pub(super) const fn on_subscribed(&mut self, talk: Talk) {
         self.place = match talk {
             Talk::Both => Place::PubSub,
-            Talk::Listen => Place::Command,
+            Talk::Listen | Talk::Refuse => Place::Command,
         };
     }
 

@@ -115,6 +115,12 @@ impl Socket {
         true
     }
 
+    pub(super) fn retry_now(&mut self, now: Mono) {
+        if let State::Closed { retry_at } = &mut self.state {
+            *retry_at = now.min(*retry_at);
+        }
+    }
+
     pub(super) fn close(&mut self, now: Mono, out: &mut Outbox) {
         self.close_after(now, Span::ZERO, out);
     }

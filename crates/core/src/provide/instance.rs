@@ -70,14 +70,20 @@ pub(crate) fn answer(masters: &Masters, cx: &Ctx, now: Mono, query: &Query) -> R
     reply.unwrap_or_else(|error| error)
 }
 
-/// How a server answers, where it is not as it should.
+/// How a server answers, where it is not as it should, and what it forbids us.
 fn state(fields: &mut Fields, server: &Server) {
+    if !server.link.is_up() {
+        return;
+    }
     let state = server.condition.state;
-    if state != State::Ok && server.link.is_up() {
+    if state != State::Ok {
         fields.put("server-state", state.name());
     }
     if let Verdict::Stranger(why) = server.identity.verdict() {
         fields.put("stranger", why.name());
+    }
+    if !server.told_missing.is_empty() {
+        fields.put("missing-permissions", server.told_missing);
     }
 }
 

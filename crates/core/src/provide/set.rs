@@ -42,6 +42,7 @@ pub(crate) fn set(
     }
     if changed {
         cx.gate.touch();
+        master.tell_all_missing(cx);
     }
     match failure {
         Some(reply) => Err(reply),

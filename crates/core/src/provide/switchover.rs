@@ -98,7 +98,9 @@ pub(crate) fn drain(
 
 /// What stands in the way of a switchover without loss.
 fn obstacle(master: &Master, cx: &Ctx) -> Option<&'static str> {
-    if master.odown.is_some() || !master.can_hand_over(cx) {
+    if master.may_not_pause() {
+        Some(handover::NO_PAUSE)
+    } else if master.odown.is_some() || !master.can_hand_over(cx) {
         Some("The master is not well: writes cannot be held back there")
     } else {
         None

@@ -55,8 +55,12 @@ impl Sentinel {
         let Some(Owner::Server(name, addr)) = self.cx.out.routes.get(&link).cloned() else {
             return;
         };
-        if let Some(server) = self.server_mut(&name, &addr) {
-            server.link.on_subscribed(talk, now);
+        let Some(master) = self.masters.get_mut(&name) else {
+            return;
+        };
+        if let Some(server) = master.servers.get_mut(&addr) {
+            let (renames, out) = (&master.options.renames, &mut self.cx.out);
+            server.link.on_subscribed(link, talk, renames, now, out);
         }
         self.step_master(&name);
     }
@@ -81,6 +85,11 @@ impl Sentinel {
                 let server = master.and_then(|master| master.servers.get_mut(&addr));
                 let lost =
                     server.and_then(|server| server.link.on_down(link, why, now, longest, rng));
+                if lost == Some(LinkKind::Trial)
+                    && let Some(master) = self.masters.get_mut(&name)
+                {
+                    master.tell_missing(&mut self.cx, &addr);
+                }
                 self.tell_failed_link(&name, About::Replica(&addr), lost, why);
                 if still_away {
                     self.refresh_server(&name, &addr);
@@ -128,6 +137,8 @@ impl Sentinel {
         let event = match kind {
             LinkKind::Command => EventKind::CommandLinkFailed,
             LinkKind::PubSub => EventKind::PubSubLinkFailed,
+            // What is wrong is wrong with the others too.
+            LinkKind::Trial => return,
         };
         master.tell_more(&mut self.cx, event, about, &format!("#{why}"));
     }
@@ -142,6 +153,7 @@ impl Sentinel {
                 let Some(pending) = server.link.on_answer(call, now) else {
                     return;
                 };
+                server.link.heed_denial(&answer, now);
                 match (pending, answer) {
                     (Pending::Ping, Answer::Pong)
                         if server.is_well() && !server.note_state(&Answer::Pong, now) =>
@@ -175,6 +187,11 @@ impl Sentinel {
                     (Pending::SetMinReplicas, answer) => {
                         if let Some(master) = self.masters.get_mut(&name) {
                             master.on_min_replicas_set(&mut self.cx, &addr, &answer);
+                        }
+                    }
+                    (Pending::Trial, answer) => {
+                        if let Some(master) = self.masters.get_mut(&name) {
+                            master.on_tried(&mut self.cx, &addr, &answer);
                         }
                     }
                     (Pending::Pause, answer) => {
@@ -239,6 +256,7 @@ impl Sentinel {
             | Answer::Info(_)
             | Answer::Opinion(_)
             | Answer::MinReplicas(_)
+            | Answer::Lacking(_)
             | Answer::Done => server.link.ping.on_invalid(now),
         }
     }
@@ -297,7 +315,8 @@ impl Sentinel {
             | Pending::Fence
             | Pending::Unpause
             | Pending::ReadMinReplicas
-            | Pending::SetMinReplicas => {}
+            | Pending::SetMinReplicas
+            | Pending::Trial => {}
         }
     }
 

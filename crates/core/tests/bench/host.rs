@@ -7,6 +7,7 @@ use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::{Epoch, RunId};
 use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
+use bartizan_core::permission::{Permission, Permissions};
 use bartizan_core::report::{Ballot, Info, Opinion, PackedText, Role};
 use bartizan_core::time::Span;
 
@@ -35,6 +36,19 @@ pub(crate) enum Vote {
     Gave(u64, RunId),
 }
 
+/// What a server lets us do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acl {
+    /// It has no ACL.
+    None,
+    /// All but these.
+    Forbids(&'static [Permission]),
+    /// Not even to subscribe.
+    ForbidsToListen,
+    /// Whoever asks for it hears nothing.
+    Silent,
+}
+
 /// A data server or a peer.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
@@ -59,6 +73,7 @@ pub(crate) struct Host {
     pub(crate) min_replicas: MinReplicas,
     /// Its answer to CONFIG, where it gives none.
     pub(crate) refuses_config: Option<Answer>,
+    pub(crate) acl: Acl,
 }
 
 impl Host {
@@ -88,6 +103,7 @@ impl Host {
                 max_lag: 10,
             },
             refuses_config: None,
+            acl: Acl::Forbids(&[]),
         }
     }
 
@@ -166,6 +182,10 @@ impl Host {
                 .refuses_config
                 .clone()
                 .unwrap_or(Answer::MinReplicas(self.min_replicas)),
+            Call::TryPermissions => match self.acl {
+                Acl::Forbids(some) => Answer::Lacking(Permissions::of(some)),
+                Acl::None | Acl::ForbidsToListen | Acl::Silent => Answer::Unexpected,
+            },
             Call::SetMinReplicas(to) => {
                 self.min_replicas = *to;
                 Answer::Done

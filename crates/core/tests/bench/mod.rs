@@ -29,7 +29,7 @@ use bartizan_core::report::Hello;
 use bartizan_core::sentinel::{Boot, Sentinel};
 use bartizan_core::time::{Mono, Span};
 
-pub(crate) use host::{Host, Reach, Vote};
+pub(crate) use host::{Acl, Host, Reach, Vote};
 pub(crate) use make::*;
 pub(crate) use render::{events, field, only, short_ids, text};
 

@@ -44,6 +44,7 @@ fn kind_name(kind: LinkKind) -> &'static str {
     match kind {
         LinkKind::Command => "cmd",
         LinkKind::PubSub => "pubsub",
+        LinkKind::Trial => "trial",
     }
 }
 
@@ -67,6 +68,7 @@ fn call(call: &Call) -> String {
             format!("SLAVEOF {} {}", addr.host, addr.port)
         }
         Call::ScriptKill => "SCRIPT KILL".to_owned(),
+        Call::TryPermissions => "TRY PERMISSIONS".to_owned(),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bartizan_core::ids::{CallId, LinkId};
-use bartizan_core::input::{Answer, Input, LinkError};
+use bartizan_core::input::{Answer, Input, LinkError, Talk};
 use bartizan_core::output::{Call, LinkKind};
 
-use super::{Bench, Disk, LOCAL, Reach, Trace};
+use super::{Acl, Bench, Disk, LOCAL, Reach, Trace};
 
 impl Bench {
     /// The next thing that happens by itself.
@@ -50,18 +50,32 @@ impl Bench {
             return Some(Input::LinkDown { link, why });
         }
         self.up.push(link);
-        if self.links[&link].1 == LinkKind::PubSub {
+        if self.links[&link].1 != LinkKind::Command {
             self.subscribing.push_back(link);
         }
         Some(Input::LinkUp { link, local: LOCAL })
     }
 
     fn subscription(&mut self) -> Option<Input> {
-        let ready = |link: &LinkId| self.reach_of(*link) == Reach::Up;
+        let asks = |link: &LinkId| self.links[link].1 == LinkKind::Trial;
+        let silent = |link: &LinkId| {
+            let host = self.hosts.get(&self.links[link].0);
+            asks(link) && host.is_some_and(|host| host.acl == Acl::Silent)
+        };
+        let ready = |link: &LinkId| self.reach_of(*link) == Reach::Up && !silent(link);
         let position = self.subscribing.iter().position(ready)?;
         let link = self.subscribing.remove(position)?;
-        let (port, _) = self.links[&link];
-        let talk = self.host(port).talk;
+        let (port, kind) = self.links[&link];
+        let host = self.host(port);
+        let talk = match (kind, host.acl) {
+            (LinkKind::Trial, Acl::ForbidsToListen) => {
+                let why = LinkError::Failed(Arc::from("SUBSCRIBE refused: NOPERM no permission"));
+                return Some(Input::LinkDown { link, why });
+            }
+            (LinkKind::Trial, Acl::Forbids(_)) => Talk::Refuse,
+            (LinkKind::Trial, _) => Talk::Listen,
+            (LinkKind::Command | LinkKind::PubSub, _) => host.talk,
+        };
         Some(Input::Subscribed { link, talk })
     }
 

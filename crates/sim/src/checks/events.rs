@@ -19,6 +19,9 @@ struct Course {
     /// disk, and so come after the news that the master is back.
     was_odown: bool,
     forced: bool,
+    /// A reset ended an attempt that had been told; that it failed is told behind its vote, which
+    /// waits for the disk.
+    reset: bool,
     step: Step,
 }
 
@@ -97,11 +100,16 @@ impl Course {
             E::ResetMaster => {
                 *self = Self {
                     was_odown: self.was_odown,
+                    reset: self.step == Step::Standing,
                     ..Self::default()
                 };
             }
             E::Unmonitor => *self = Self::default(),
             _ => {}
+        }
+        if kind == E::AbortNotElected && self.step == Step::Idle && self.reset {
+            self.reset = false;
+            return Ok(());
         }
         if let Some((to, from)) = Self::rule(kind) {
             if !from.contains(&self.step) {

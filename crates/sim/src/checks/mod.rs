@@ -144,17 +144,34 @@ pub struct Checks {
     all: Vec<Box<dyn Check>>,
     at: At,
     broken: Option<Violation>,
+    /// In a mixed fleet: whether two addresses were told in one epoch. No newer configuration ends
+    /// that but the next failover's, so then nobody can promise that all agree in the end.
+    split: Option<(configuration::OneAddress, Unity)>,
+}
+
+/// Whether all configurations of an epoch were one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unity {
+    One,
+    Split,
 }
 
 impl Checks {
     /// The properties that hold in a world with these groups.
-    pub fn new(groups: Groups, all: Vec<Box<dyn Check>>) -> Self {
+    pub fn new(groups: Groups, plan: &crate::plan::Plan) -> Self {
+        let mixed = plan.params.upstream > 0;
         Self {
             groups,
-            all,
+            all: all_for(plan),
             at: At::default(),
             broken: None,
+            split: mixed.then(|| (configuration::OneAddress::default(), Unity::One)),
         }
+    }
+
+    /// Whether a redis-sentinel's two addresses in one epoch stand against that all agree.
+    pub fn is_split(&self) -> bool {
+        matches!(self.split, Some((_, Unity::Split)))
     }
 
     /// An address belongs to a group from here on.
@@ -167,6 +184,7 @@ impl Checks {
         if is_dull(seen) {
             return;
         }
+        self.overhear(scene, seen);
         for check in &mut self.all {
             if let Err(text) = check.see(&self.groups, scene, seen)
                 && self.broken.is_none()
@@ -178,6 +196,15 @@ impl Checks {
                     at: scene.at,
                 });
             }
+        }
+    }
+
+    /// What redis-sentinels say counts for nothing but this.
+    pub fn overhear(&mut self, scene: &Scene<'_>, seen: &Seen<'_>) {
+        if let Some((watch, unity)) = &mut self.split
+            && watch.see(&self.groups, scene, seen).is_err()
+        {
+            *unity = Unity::Split;
         }
     }
 
@@ -221,7 +248,7 @@ const fn is_dull(seen: &Seen<'_>) -> bool {
 }
 
 /// The properties that hold in the world of a plan.
-pub fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
+fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
     let params = &plan.params;
     let watched = params.masters * (params.replicas + 1) + params.sentinels;
     let mut all: Vec<Box<dyn Check>> = vec![

@@ -104,7 +104,8 @@ impl Check for Promises {
                 | Call::Pause { .. }
                 | Call::Unpause
                 | Call::ReadMinReplicas
-                | Call::SetMinReplicas(_) => {}
+                | Call::SetMinReplicas(_)
+                | Call::TryPermissions => {}
             },
             _ => {}
         }

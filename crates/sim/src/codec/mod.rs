@@ -19,6 +19,8 @@ use bartizan_wire::resp::{
     Argv, Frame, Limits, Protocol, ProtocolError, ReplyDecoder, RequestDecoder,
 };
 
+use bartizan_wire::trial::TrialLink;
+
 use crate::rand::mix;
 
 /// What an end of a connection keeps, on seeds that talk bytes.
@@ -30,6 +32,8 @@ pub(crate) struct Ends {
     pub(crate) far: Option<Box<Far>>,
     /// What they speak.
     pub(crate) protocol: Protocol,
+    /// It is subscribed: in RESP2 no command is carried out any more.
+    pub(crate) is_subscribed: bool,
 }
 
 /// The protocol side of a link that a Sentinel opened.
@@ -39,6 +43,8 @@ pub(crate) enum Near {
     Calls(CommandLink, Vec<u8>),
     /// The subscription, and the greeting until it is sent.
     Hellos(HelloLink, Vec<u8>),
+    /// What asks for rights, and the greeting until it is sent.
+    Trial(TrialLink, Vec<u8>),
 }
 
 /// What a Sentinel reads from a link.
@@ -66,13 +72,20 @@ impl Near {
                 link.greet(greeting, &mut bytes);
                 Self::Hellos(link, bytes)
             }
+            LinkKind::Trial => {
+                let mut link = TrialLink::new();
+                link.greet(greeting, &mut bytes);
+                Self::Trial(link, bytes)
+            }
         }
     }
 
     /// What is said first.
     pub(crate) fn take_greeting(&mut self) -> Vec<u8> {
         match self {
-            Self::Calls(_, bytes) | Self::Hellos(_, bytes) => std::mem::take(bytes),
+            Self::Calls(_, bytes) | Self::Hellos(_, bytes) | Self::Trial(_, bytes) => {
+                std::mem::take(bytes)
+            }
         }
     }
 
@@ -83,6 +96,7 @@ impl Near {
             let taken = match self {
                 Self::Calls(link, _) => link.receive(piece, &mut answers),
                 Self::Hellos(link, _) => link.receive(piece, &mut said),
+                Self::Trial(link, _) => link.receive(piece, &mut said),
             };
             fault = fault.or_else(|| taken.err());
         }

@@ -50,6 +50,7 @@ impl World {
         match near {
             Some(Near::Calls(link, _)) => link.call(call, what, renames, &mut bytes),
             Some(Near::Hellos(link, _)) => link.call(call, what, renames, &mut bytes),
+            Some(Near::Trial(link, _)) => link.call(call, renames, &mut bytes),
             None => return,
         }
         self.send_bytes(conn, Side::Far, &bytes);

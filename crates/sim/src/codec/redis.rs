@@ -48,6 +48,10 @@ fn word_of(words: &[&str]) -> Word {
     }
 }
 
+fn is_denial(text: &str) -> bool {
+    text.starts_with("NOPERM")
+}
+
 fn status(text: &str) -> Frame {
     Frame::simple(text)
 }
@@ -119,6 +123,9 @@ impl World {
                 }
             },
             (_, None) => match refusal {
+                _ if self.only_listens(conn) && !refusal.is_some_and(is_denial) => {
+                    self.refuse_context(s, &words)
+                }
                 Some(text) => error(text),
                 None => self.server_runs(s, conn, &words),
             },
@@ -146,6 +153,9 @@ impl World {
             ["SUBSCRIBE", CHANNEL] => {
                 if let Some(server) = self.servers.get_mut(s) {
                     server.subscribers.push(conn);
+                }
+                if let Some(ends) = self.net.ends(conn) {
+                    ends.is_subscribed = true;
                 }
                 let words = [Frame::bulk("subscribe"), Frame::bulk(CHANNEL)];
                 let words = words.into_iter().chain([Frame::Integer(1)]).collect();
@@ -189,6 +199,26 @@ impl World {
                     .fail("wire", format!("r{s} is asked for {words:?}"));
                 error("ERR unknown command")
             }
+        }
+    }
+
+    /// Whether a connection is subscribed in RESP2: no command is carried out there.
+    fn only_listens(&mut self, conn: ConnId) -> bool {
+        let ends = self.net.ends(conn);
+        ends.is_some_and(|ends| ends.is_subscribed && ends.protocol == Protocol::Resp2)
+    }
+
+    fn refuse_context(&self, s: usize, words: &[&str]) -> Frame {
+        let knows = |server: &Server| server.talk == Talk::Both;
+        match words {
+            ["HELLO", ..] if !self.servers.get(s).is_some_and(knows) => {
+                error("ERR unknown command 'HELLO'")
+            }
+            words => error(&format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+                 RESET are allowed in this context",
+                words.first().unwrap_or(&"").to_lowercase()
+            )),
         }
     }
 

@@ -64,6 +64,8 @@ pub enum Half {
     Command,
     /// Hellos.
     PubSub,
+    /// What asks what it may do.
+    Trial,
 }
 
 /// What became of the write that was pending when the process died.
@@ -177,7 +179,8 @@ impl Node {
                     let local = IpAddr::V4(Ipv4Addr::new(10, 0, 0, self.me + 1));
                     self.give(Input::LinkUp { link, local });
                     // One stream to each server is less to branch over, and it is the harder case.
-                    if half == Half::PubSub {
+                    // So is a server without ACLs.
+                    if half != Half::Command {
                         let talk = Talk::Listen;
                         self.give(Input::Subscribed { link, talk });
                     }
@@ -355,6 +358,7 @@ impl Node {
                     let half = match kind {
                         LinkKind::Command => Half::Command,
                         LinkKind::PubSub => Half::PubSub,
+                        LinkKind::Trial => Half::Trial,
                     };
                     self.links.insert((far, half), link);
                     effects.push(Effect::Connect(far, half));

@@ -210,7 +210,8 @@ impl Watch {
             | Call::Pause { .. }
             | Call::Unpause
             | Call::ReadMinReplicas
-            | Call::SetMinReplicas(_) => {}
+            | Call::SetMinReplicas(_)
+            | Call::TryPermissions => {}
         }
     }
 

@@ -206,7 +206,8 @@ impl Req {
             Call::Pause { .. }
             | Call::Unpause
             | Call::ReadMinReplicas
-            | Call::SetMinReplicas(_) => Self::ScriptKill,
+            | Call::SetMinReplicas(_)
+            | Call::TryPermissions => Self::ScriptKill,
         })
     }
 }

@@ -185,7 +185,7 @@ impl World {
                     todo.push_back((*peer, Stimulus::Left(n)));
                 }
             }
-            Effect::Close(_, Half::PubSub) => {}
+            Effect::Close(_, Half::PubSub | Half::Trial) => {}
             Effect::Writes => self.news = true,
             Effect::Event(line) => {
                 self.news = true;

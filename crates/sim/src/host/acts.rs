@@ -46,25 +46,28 @@ impl World {
         let Some(host) = self.hosts.get(h) else {
             return;
         };
-        if host.ours
-            && !matches!(
-                output,
-                Output::Call {
-                    what: Call::Ping,
-                    ..
-                }
-            )
-        {
-            let mono = host.clock.mono(at);
-            let scene = Scene {
-                at,
-                host: h,
-                id: host.id,
-                mono,
-                disk: &host.disk,
-            };
-            self.checks
-                .see(&scene, &Seen::Output(output, target.as_ref()));
+        if matches!(
+            output,
+            Output::Call {
+                what: Call::Ping,
+                ..
+            }
+        ) {
+            return;
+        }
+        let mono = host.clock.mono(at);
+        let scene = Scene {
+            at,
+            host: h,
+            id: host.id,
+            mono,
+            disk: &host.disk,
+        };
+        let seen = Seen::Output(output, target.as_ref());
+        if host.ours {
+            self.checks.see(&scene, &seen);
+        } else {
+            self.checks.overhear(&scene, &seen);
         }
     }
 
@@ -233,6 +236,7 @@ impl World {
         let kind = match what {
             LinkKind::Command => Kind::Command,
             LinkKind::PubSub => Kind::PubSub,
+            LinkKind::Trial => Kind::Trial,
         };
         let Some(host) = self.hosts.get_mut(h) else {
             return;

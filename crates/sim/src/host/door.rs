@@ -43,7 +43,8 @@ impl World {
                 | Call::Pause { .. }
                 | Call::Unpause
                 | Call::ReadMinReplicas
-                | Call::SetMinReplicas(_) => {
+                | Call::SetMinReplicas(_)
+                | Call::TryPermissions => {
                     let answer = Answer::Error(Arc::from("ERR unknown command"));
                     self.queue_reply(h, conn, call, answered(call, answer));
                 }

@@ -41,6 +41,8 @@ pub enum Kind {
     Command,
     /// A Sentinel's subscription.
     PubSub,
+    /// Its subscription that asks what it may do.
+    Trial,
     /// A replica's link to its master.
     Replication,
     /// An application's link to a server.

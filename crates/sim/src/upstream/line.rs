@@ -178,6 +178,8 @@ impl Upstream {
                     line.pubsub = socket;
                     line.heard = now;
                 }
+                // It knows no such thing.
+                LinkKind::Trial => {}
             }
         }
         if command {
@@ -199,6 +201,7 @@ impl Upstream {
         let side = match kind {
             LinkKind::Command => "cmd",
             LinkKind::PubSub => "pubsub",
+            LinkKind::Trial => return None,
         };
         let me = self.id.as_str().get(..8).unwrap_or_default();
         Some(Greeting {
@@ -324,6 +327,7 @@ impl Upstream {
         let socket = match kind {
             LinkKind::Command => line.command.take(),
             LinkKind::PubSub => line.pubsub.take(),
+            LinkKind::Trial => None,
         };
         if let Some(socket) = socket {
             self.sockets.remove(&socket.link);

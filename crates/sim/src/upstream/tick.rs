@@ -161,7 +161,11 @@ impl Upstream {
                 line.unanswered = None;
             }
             Answer::Busy | Answer::Error(_) | Answer::Done => line.last_pong = now,
-            Answer::Info(_) | Answer::Opinion(_) | Answer::MinReplicas(_) | Answer::Unexpected => {}
+            Answer::Info(_)
+            | Answer::Opinion(_)
+            | Answer::MinReplicas(_)
+            | Answer::Lacking(_)
+            | Answer::Unexpected => {}
         }
         let Some(inst) = self.instances.get_mut(&id) else {
             return;

@@ -113,7 +113,7 @@ fn directory(file: Option<PathBuf>, dir: Option<PathBuf>) -> anyhow::Result<Path
     Ok(store.dir().to_owned())
 }
 
-fn list(dir: &Path) -> anyhow::Result<String> {
+pub(super) fn list(dir: &Path) -> anyhow::Result<String> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -128,7 +128,15 @@ fn list(dir: &Path) -> anyhow::Result<String> {
     for path in &paths {
         let line = match sheet(path) {
             Ok(sheet) => {
-                let what = sheet.file.as_deref().unwrap_or("no file");
+                let files: Vec<&str> = [&sheet.file, &sheet.unplaced]
+                    .into_iter()
+                    .filter_map(Option::as_deref)
+                    .collect();
+                let what = if files.is_empty() {
+                    "no file".to_owned()
+                } else {
+                    files.join("  ")
+                };
                 let whole = if sheet.complete {
                     "whole"
                 } else {
@@ -155,12 +163,18 @@ fn list(dir: &Path) -> anyhow::Result<String> {
 }
 
 fn sheet(path: &Path) -> anyhow::Result<Sheet> {
-    let path = path.with_extension("json");
+    let mut path = path.with_extension("");
+    // What could not be placed is described together with what could.
+    if path.extension().is_some_and(|more| more == "unplaced") {
+        path.set_extension("");
+    }
+    // The name may have dots of its own.
+    path.as_mut_os_string().push(".json");
     let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
     serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }
 
-fn show(file: &Path) -> anyhow::Result<String> {
+pub(super) fn show(file: &Path) -> anyhow::Result<String> {
     let sheet = sheet(file)?;
     let tally = &sheet.tally;
     let mut text = format!(

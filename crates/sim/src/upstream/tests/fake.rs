@@ -55,7 +55,8 @@ impl Fake {
             Call::Pause { .. }
             | Call::Unpause
             | Call::ReadMinReplicas
-            | Call::SetMinReplicas(_) => Answer::Unexpected,
+            | Call::SetMinReplicas(_)
+            | Call::TryPermissions => Answer::Unexpected,
             Call::Ask {
                 epoch, candidate, ..
             } => {
