@@ -34,6 +34,8 @@ pub(crate) struct Homecoming {
     /// It first told its history, after it was fenced, then.
     seen: Option<Mono>,
     rescue: Salvage,
+    /// It is none that we remember: it may be another cluster's, and all that it has is wanted.
+    is_unproven: bool,
 }
 
 /// What becomes of the writes that it alone has.
@@ -80,6 +82,7 @@ impl Homecoming {
     pub(crate) fn unproven(now: Mono) -> Self {
         Self {
             not_before: now + Span::TICK,
+            is_unproven: true,
             ..Self::default()
         }
     }
@@ -201,7 +204,9 @@ impl Master {
         // to it by our word.
         let by_hand = history.before.is_some_and(|end| end.id == current.id);
         let unknown = matches!(self.divergence(history), Divergence::Unknown(_));
-        if by_hand || !unknown || history.offset == 0 || self.options.rescue == RescueMode::Off {
+        // Its offset says nothing of that: a master that loads its file, and has no replica, is at 0.
+        let is_empty = server.has_keys == Some(false);
+        if by_hand || !unknown || is_empty || self.options.rescue == RescueMode::Off {
             return false;
         }
         if let Some(server) = self.servers.get_mut(addr) {
@@ -259,6 +264,8 @@ impl Master {
             return;
         };
         let home = std::mem::take(&mut server.homecoming);
+        // What may be another cluster's never was our master.
+        server.stale_master &= !home.is_unproven;
         if home.fenced.is_some() {
             self.unpause(cx, addr);
         }
@@ -323,8 +330,9 @@ impl Master {
         if !compared || self.options.rescue == RescueMode::Off {
             return;
         }
-        let snapshots = self.options.rescue == RescueMode::Snapshot;
-        let is_whole_wanted = snapshots && server.has_keys != Some(false);
+        let may_save_all = self.options.rescue == RescueMode::Snapshot
+            || home.is_unproven && server.identity.may_save_all(cx.now);
+        let is_whole_wanted = may_save_all && server.has_keys != Some(false);
         let fork = match self.divergence(history) {
             // Where writes go on, what it said has been overtaken: whoever rescues asks again.
             Divergence::None if home.held == Some(true) => return self.close_salvage(addr),
@@ -338,7 +346,6 @@ impl Master {
                 return self.give_salvage_up(cx, addr, "our user there lacks +psync");
             }
             Divergence::From(fork) => Some(fork),
-            // Without a place to begin at, only all of it can be had, if there is any.
             Divergence::Unknown(_) if is_whole_wanted => None,
             Divergence::Unknown(why) => return self.give_salvage_up(cx, addr, why),
         };
@@ -350,6 +357,11 @@ impl Master {
             return;
         };
         let id = cx.out.next_rescue();
+        let mode = match fork {
+            Some(_) => self.options.rescue,
+            // Without a place to begin at, only all of it can be had.
+            None => RescueMode::Snapshot,
+        };
         let skipped = u64::from(cx.is_mutant(Mutant::RescueFromNextByte));
         let fork = fork.map(|fork| Fork {
             offset: fork.offset + skipped,
@@ -362,13 +374,16 @@ impl Master {
             auth: self.auth.clone(),
             fork,
             history,
-            mode: self.options.rescue,
+            mode,
             dir: cx.options.rescue_dir.clone(),
             max_bytes: cx.options.rescue_max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
         });
         cx.out.push(Output::Rescue { id, rescue });
         if let Some(server) = self.servers.get_mut(addr) {
             server.homecoming.rescue = Salvage::UnderWay(id);
+            if fork.is_none() {
+                server.identity.on_all_saved(cx.now);
+            }
         }
     }
 

@@ -43,7 +43,7 @@ impl Master {
         let best = self
             .replicas()
             .filter(|(_, server)| self.fitness(cx, server).is_ok())
-            .min_by_key(|(_, server)| rank(cx, server))
+            .min_by_key(|(_, server)| (self.is_astray(cx, server), rank(cx, server)))
             .map(|(addr, _)| addr.clone());
         let is_open = self.replicas().any(|(_, server)| {
             let reachable = server.link.is_up() && server.sdown.is_none();
@@ -62,13 +62,20 @@ impl Master {
         server.is_some_and(|server| self.fitness(cx, server).is_ok())
     }
 
-    /// Whether we know who would be promoted. A replica of nobody known has somebody else's data.
-    fn is_placed(&self, cx: &Ctx, server: &Server) -> bool {
+    /// Whether it is a replica, and neither itself nor its master is of the group for certain.
+    fn is_astray(&self, cx: &Ctx, server: &Server) -> bool {
         let of = server.replication.follows.as_ref();
         let elsewhere = of.is_none_or(|of| self.find_server(cx, of).is_none());
-        let astray = server.role == Role::Replica && elsewhere;
         let unproven = server.identity.verdict() == Verdict::Unproven;
-        server.identity.takes_orders() && !(unproven && astray)
+        server.role == Role::Replica && elsewhere && unproven
+    }
+
+    /// Whether we know who would be promoted. Who is linked to a master that nobody knows, while
+    /// ours is down, has somebody else's data. Without a link it may be ours all the same: all of
+    /// us restarted, and its master has an address that we were never told.
+    fn is_placed(&self, cx: &Ctx, server: &Server) -> bool {
+        let linked = server.replication.link_up;
+        server.identity.takes_orders() && !(linked && self.is_astray(cx, server))
     }
 
     /// Whether a replica can be promoted, and if not, why.

@@ -2,8 +2,9 @@
 //!
 //! An address outlives the process behind it, and a changed run id is what every restart shows. So
 //! each new process is judged by what its INFO says. Whoever has lent his history to the group, or
-//! follows one of its servers, is of it. A stranger is only who is proved to be one: a server of
-//! the group must never be left out. Who can be neither is taken in, once what he has is saved.
+//! follows one of its servers, is of it. A stranger is only who is proved to be one, and no proof
+//! holds for longer than [`PATIENCE`]: clocks are set, machines rolled back, and a server of the
+//! group must never be left out for good. Who can be neither is taken in, once what he has is saved.
 
 use crate::addr::Addr;
 use crate::ctx::Ctx;
@@ -20,13 +21,15 @@ use crate::time::{Mono, Span};
 pub(crate) struct Identity {
     /// The last one that was of the group for certain.
     known: Option<Known>,
-    /// One that was proved to be another cluster's.
-    foreign: Option<RunId>,
+    /// The last one that was proved to be another cluster's, with none of ours since.
+    foreign: Option<Foreign>,
     verdict: Verdict,
     /// Since when that holds.
     since: Mono,
     /// Whether the present connection has brought an INFO.
     seen: bool,
+    /// When all that was here was last saved for want of proof.
+    saved_at: Option<Mono>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +39,14 @@ struct Known {
     asked: Mono,
     /// And by its own clock, then.
     clock: Option<Span>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Foreign {
+    run_id: RunId,
+    why: Why,
+    /// Since when there have been strangers here.
+    since: Mono,
 }
 
 /// The judgement on a process.
@@ -72,6 +83,10 @@ impl Why {
 /// Clocks of two processes, and ours, may differ by so much, and by a fiftieth of what they count.
 const SLACK: Span = Span::secs(2);
 const DRIFT: u64 = 50;
+/// For so long a proof holds, whatever becomes of the process at the address: time for people to
+/// see it and to act. And so often at most all that is there is saved, or a server that starts
+/// again and again would fill our disk.
+const PATIENCE: Span = Span::secs(3600);
 
 impl Identity {
     /// A new connection: there may be another process at its end.
@@ -104,6 +119,20 @@ impl Identity {
         self.seen && !self.is_stranger()
     }
 
+    /// Whether strangers have been here for so long that none is turned away any more.
+    fn is_worn_out(&self, now: Mono) -> bool {
+        self.foreign.is_some_and(|it| now >= it.since + PATIENCE)
+    }
+
+    /// Whether all that an unproven process has may be saved, and if so, that it is.
+    pub(crate) fn may_save_all(&self, now: Mono) -> bool {
+        self.saved_at.is_none_or(|at| now >= at + PATIENCE)
+    }
+
+    pub(crate) const fn on_all_saved(&mut self, now: Mono) {
+        self.saved_at = Some(now);
+    }
+
     /// Whether a process was running, at this address or another, when the one that we know
     /// answered here. Both its clock and ours have to say so: ours stands still in a machine that
     /// is suspended, and its own may have been set back.
@@ -134,9 +163,11 @@ impl Master {
         if before != verdict {
             identity.since = cx.now;
         }
-        if verdict == Verdict::Stranger(Why::Older) {
-            identity.foreign = info.run_id;
+        if let (Verdict::Stranger(why), Some(run_id)) = (verdict, info.run_id) {
+            let since = identity.foreign.map_or(cx.now, |it| it.since);
+            identity.foreign = Some(Foreign { run_id, why, since });
         }
+        let is_worn_out = identity.is_worn_out(cx.now);
         if certain && let Some(run_id) = info.run_id {
             let clock = info.life.map(|life| life.clock);
             identity.foreign = None;
@@ -150,10 +181,18 @@ impl Master {
         if is_source && let Some(history) = info.history {
             self.learn_history(history.id);
         }
-        if let Verdict::Stranger(why) = verdict
-            && before != verdict
-        {
-            self.turn_away(cx, addr, why);
+        match (before, verdict) {
+            _ if before == verdict => {}
+            (_, Verdict::Stranger(why)) => self.turn_away(cx, addr, why),
+            (Verdict::Stranger(_), _) => {
+                let why = match verdict {
+                    Verdict::Unproven if is_worn_out => "it was left alone for an hour",
+                    Verdict::Unproven => "nothing proves it any more",
+                    Verdict::Kin | Verdict::Stranger(_) => "it is of the group, or has no data",
+                };
+                self.tell_kin(cx, EventKind::StrangerEnd, addr, why);
+            }
+            (Verdict::Kin | Verdict::Unproven, _) => {}
         }
     }
 
@@ -178,15 +217,17 @@ impl Master {
         if info.has_keys == Some(false) {
             return (Verdict::Kin, false);
         }
-        let older = identity.foreign == Some(run_id) || identity.is_older(info.life, cx.now);
-        if older && !self.is_lent(addr, history.id) {
+        let doubted = !identity.is_worn_out(cx.now);
+        let proved = |it: Foreign| it.run_id == run_id && it.why == Why::Older;
+        let older = identity.foreign.is_some_and(proved) || identity.is_older(info.life, cx.now);
+        if doubted && older && !self.is_lent(addr, history.id) {
             return (Verdict::Stranger(Why::Older), false);
         }
         if self.is_master(addr) {
             // Whoever named the address meant this one, or one that it is a restart of.
             return (Verdict::Kin, true);
         }
-        if self.follows_outsider(cx, addr, info) {
+        if doubted && self.follows_outsider(cx, addr, info) {
             return (Verdict::Stranger(Why::FollowsOutsider), false);
         }
         (Verdict::Unproven, false)
@@ -245,13 +286,19 @@ impl Master {
 
     /// A stranger is told of, and what was being done about the one whose place it has ends.
     fn turn_away(&mut self, cx: &mut Ctx, addr: &Addr, why: Why) {
+        if !self.is_master(addr) {
+            self.let_go(cx, addr);
+        }
+        self.tell_kin(cx, EventKind::Stranger, addr, why.name());
+    }
+
+    fn tell_kin(&mut self, cx: &mut Ctx, kind: EventKind, addr: &Addr, why: &str) {
         let about = if self.is_master(addr) {
             About::Master
         } else {
-            self.let_go(cx, addr);
             About::Replica(addr)
         };
-        self.tell_more(cx, EventKind::Stranger, about, &format!("#{}", why.name()));
+        self.tell_more(cx, kind, about, &format!("#{why}"));
     }
 }
 
