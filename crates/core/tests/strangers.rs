@@ -349,6 +349,20 @@ fn a_proof_by_age_holds_for_an_hour_and_then_all_is_saved_and_the_server_taken_i
 }
 
 #[test]
+fn nor_is_one_left_out_whose_info_lacks_lines_ever_since() {
+    let mut bench = group(RescueMode::Stream);
+    replaced(&mut bench, R1, Span::secs(20_000));
+    let said = bench.advance(20_000);
+    assert!(has(&said, STRANGER), "{said:#?}");
+    bench.host(R1).info.history = None;
+    let said = bench.advance(3_570_000);
+    assert!(!has(&said, "6380 SLAVEOF"), "{said:#?}");
+    let said = bench.advance(60_000);
+    assert!(has(&said, FORGIVEN), "{said:#?}");
+    assert!(has(&said, "6380 SLAVEOF"), "{said:#?}");
+}
+
+#[test]
 fn one_that_starts_again_does_not_wait_for_another_hour() {
     let mut bench = group(RescueMode::Stream);
     replaced(&mut bench, R1, Span::secs(20_000));

@@ -63,13 +63,10 @@ fn a_server_that_may_be_another_clusters_is_saved_before_it_becomes_a_replica() 
     if Flavor::UnderTest.is_upstream() {
         return;
     }
-    let mut fleet = Fleet::start(Plan {
-        sentinel_lines: "sentinel rescue mymaster snapshot\n".to_owned(),
-        ..Plan::default()
-    });
+    let mut fleet = Fleet::start(Plan::default());
     let place = fleet.servers[2].port;
     fleet.servers[2].crash();
-    other_cluster(&fleet, place);
+    let _stranger = other_cluster(&fleet, place);
     eventually("it is taken in", || {
         keys(place).is_some_and(|keys| keys < i64::from(KEYS))
     });

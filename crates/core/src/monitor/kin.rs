@@ -124,11 +124,12 @@ impl Identity {
         self.foreign.is_some_and(|it| now >= it.since + PATIENCE)
     }
 
-    /// Whether all that an unproven process has may be saved, and if so, that it is.
+    /// Whether all that an unproven process has may be saved once more.
     pub(crate) fn may_save_all(&self, now: Mono) -> bool {
         self.saved_at.is_none_or(|at| now >= at + PATIENCE)
     }
 
+    /// It is being saved.
     pub(crate) const fn on_all_saved(&mut self, now: Mono) {
         self.saved_at = Some(now);
     }
@@ -205,7 +206,11 @@ impl Master {
         // Before Redis 4.0 there is no history to tell servers by.
         let (Some(run_id), Some(history)) = (info.run_id, info.history) else {
             let same = info.run_id.is_some() && info.run_id == server.run_id;
-            let verdict = if same { identity.verdict } else { Verdict::Kin };
+            let verdict = match identity.verdict {
+                Verdict::Stranger(_) if identity.is_worn_out(cx.now) => Verdict::Unproven,
+                verdict if same => verdict,
+                _ => Verdict::Kin,
+            };
             return (verdict, false);
         };
         let known = identity.known.is_some_and(|known| known.run_id == run_id);
