@@ -17,7 +17,8 @@ pub const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 pub enum RescueMode {
     /// Not at all.
     Off,
-    /// As the stream of commands behind the fork.
+    /// As the stream of commands behind the fork; as a snapshot of a server that may be another
+    /// cluster's.
     #[default]
     Stream,
     /// So, or as a snapshot of the whole data set where the stream cannot be had.

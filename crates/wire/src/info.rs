@@ -14,9 +14,6 @@ use crate::resp::parse_integer;
 /// Longer texts are cut: the raw text is kept for each server.
 const LONGEST: usize = 256 << 10;
 
-/// What the lines begin with that [`Reader::line`] looks for.
-const FIRST_LETTERS: [char; 3] = ['m', 'r', 's'];
-
 /// Reads the lines that matter; what is absent or unreadable is left at its default. Bytes that
 /// are not UTF-8 become replacement characters.
 pub fn parse(text: &[u8]) -> Info {
@@ -26,8 +23,7 @@ pub fn parse(text: &[u8]) -> Info {
         std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed);
     let mut reader = Reader::default();
     for line in text.split('\n') {
-        // Of some two hundred lines a tenth matters.
-        if !line.starts_with(FIRST_LETTERS) {
+        if !matters(line) {
             continue;
         }
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -38,6 +34,18 @@ pub fn parse(text: &[u8]) -> Info {
         }
     }
     reader.finish(pack(&text))
+}
+
+/// Whether [`Reader::line`] may look for this line. Of some two hundred a tenth matters.
+fn matters(line: &str) -> bool {
+    match line.as_bytes().first() {
+        Some(b'm' | b'r' | b's') => true,
+        Some(b'u') => line.starts_with("uptime_in_seconds:"),
+        Some(b'l') => line.starts_with("loading:"),
+        Some(b'd') => line.starts_with("db"),
+        Some(b'#') => line.starts_with("# Keyspace"),
+        _ => false,
+    }
 }
 
 #[derive(Default)]
@@ -87,7 +95,7 @@ impl Reader {
                 info.announced = parse_integer(value.as_bytes()).map(|flag| flag != 0);
             }
             "server_time_usec" => {
-                self.clock = value.parse().ok().map(|us: u64| Span::ms(us / 1000))
+                self.clock = value.parse().ok().map(|us: u64| Span::ms(us / 1000));
             }
             "uptime_in_seconds" => self.up_for = value.parse().ok().map(Span::secs),
             "loading" => self.is_loading = value != "0",
@@ -268,6 +276,36 @@ mod tests {
             text: pack(&text),
         };
         assert_eq!(info, expected);
+    }
+
+    #[test]
+    fn a_server_tells_how_long_it_has_run_and_whether_it_has_keys() {
+        let life = "# Server\r\nserver_time_usec:1700000000123456\r\nuptime_in_seconds:16\r\n";
+        let expected = Life {
+            clock: Span::ms(1_700_000_000_123),
+            up_for: Span::secs(16),
+        };
+        for (rest, has_keys) in [
+            ("# Keyspace\r\n", Some(false)),
+            (
+                "# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\n",
+                Some(true),
+            ),
+            ("loading:1\r\n# Keyspace\r\n", None),
+            (
+                "loading:1\r\n# Keyspace\r\ndb7:keys=1,expires=0\r\n",
+                Some(true),
+            ),
+            ("db_size:1\r\n", None),
+        ] {
+            let info = parse(format!("{life}{rest}").as_bytes());
+            assert_eq!(
+                (info.life, info.has_keys),
+                (Some(expected), has_keys),
+                "{rest}"
+            );
+        }
+        assert_eq!(parse(b"uptime_in_seconds:16\r\n").life, None);
     }
 
     #[test]
