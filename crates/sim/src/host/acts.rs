@@ -104,11 +104,13 @@ impl World {
         let conn = self.net.get(*self.hosts.get(h)?.links.get(&link)?)?;
         let server = self.server_at(conn.to);
         let server = server.and_then(|s| self.servers.get(s));
+        // Over a connection to the process before, nothing reaches a stranger.
+        let reached = server.filter(|_| !conn.is_left());
         Some(Target {
             node: conn.to,
             addr: self.addr_of(conn.to)?,
             group: server.map(|server| server.group),
-            outsider: server.and_then(|server| self.outsider(server)),
+            outsider: reached.and_then(|server| self.outsider(server)),
         })
     }
 
