@@ -32,3 +32,5 @@ pub const PENDING_CALLS_OF_PEER: usize = 20_000;
 
 /// Promotions that are remembered for each master, for the writes of those that return late.
 pub const FORKS: usize = 32;
+/// Histories that are known to be a group's, beside those: masters that restart name new ones.
+pub const LINEAGE: usize = 32;

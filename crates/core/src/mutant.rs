@@ -54,4 +54,5 @@ mutants! {
     RescueFromNextByte "rescue-from-next-byte" "Begins to save one byte behind the fork.",
     NeverUnpause "never-unpause" "Leaves writes held back when a switchover is over.",
     ImpatientHeal "impatient-heal" "Re-points replicas while the leader waits for another one.",
+    TrustAddress "trust-address" "Believes any server at a known address to be of the group.",
 }

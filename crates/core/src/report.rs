@@ -42,6 +42,10 @@ pub struct Info {
     pub announced: Option<bool>,
     /// Where it stands in the history of writes; `None` before Redis 4.0.
     pub history: Option<History>,
+    /// How long the process has been there; `None` before Redis 6.2.
+    pub life: Option<Life>,
+    /// Whether it holds any data; `None` where it does not tell, or is still loading them.
+    pub has_keys: Option<bool>,
     /// The whole text, for `SENTINEL INFO-CACHE`.
     pub text: PackedText,
 }
@@ -65,9 +69,20 @@ impl Default for Info {
             offset: None,
             announced: None,
             history: None,
+            life: None,
+            has_keys: None,
             text: PackedText::default(),
         }
     }
+}
+
+/// A process by its own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// `server_time_usec:`, since the epoch.
+    pub clock: Span,
+    /// `uptime_in_seconds:`
+    pub up_for: Span,
 }
 
 /// Where a server stands in the history of writes (`INFO replication`, data-safety §3).

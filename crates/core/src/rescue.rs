@@ -17,7 +17,8 @@ pub const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 pub enum RescueMode {
     /// Not at all.
     Off,
-    /// As the stream of commands behind the fork.
+    /// As the stream of commands behind the fork; as a snapshot of a server that may be another
+    /// cluster's.
     #[default]
     Stream,
     /// So, or as a snapshot of the whole data set where the stream cannot be had.
@@ -72,8 +73,8 @@ pub struct Rescue {
     pub ip: IpAddr,
     /// Who to authenticate as there, if anyone.
     pub auth: Option<Credentials>,
-    /// Where its history was left.
-    pub fork: Fork,
+    /// Where its history was left; `None` where nobody knows, and all that it has is wanted.
+    pub fork: Option<Fork>,
     /// What it said of its history when it was fenced.
     pub history: History,
     /// How.

@@ -191,7 +191,7 @@ fn a_master_that_restarted_cannot_be_rescued_and_that_is_said_once() {
 fn a_master_that_restarted_is_rescued_as_a_snapshot_where_that_is_allowed() {
     let mut bench = switched(RescueMode::Snapshot);
     let said = come_back(&mut bench, b'c', 700, 1500);
-    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 0"), "{said:#?}");
     assert!(!has(&said, "6379 SLAVEOF"), "not before it is saved");
     let file = Arc::from("rescue/mymaster.rdb");
     let said = end_rescue(&mut bench, Rescued::Whole { file, commands: 0 });
@@ -281,16 +281,21 @@ fn a_master_that_nobody_remembers_is_demoted_with_a_word_unless_its_history_says
         id: history_id(b'd'),
         offset: COMMON + 1,
     };
-    for (letter, offset, before, words) in [
-        (b'a', COMMON + 500, None, 1),
-        (b'e', 0, None, 0),
-        (b'e', COMMON, Some(current), 0),
+    // A master that has loaded its file, and has had no replica since, has keys and offset 0.
+    for (letter, offset, before, has_keys, words) in [
+        (b'a', COMMON + 500, None, true, 1),
+        (b'e', 0, None, true, 1),
+        (b'e', 0, None, false, 0),
+        (b'e', COMMON, Some(current), true, 0),
     ] {
         let mut bench = rescuing(&[R1]);
         tell(&mut bench, MASTER, b'd', COMMON + 2000, None);
         tell(&mut bench, R1, letter, offset, before);
+        bench.host(R1).info.has_keys = Some(has_keys);
         bench.host(R1).lead();
-        let said = bench.advance(25_000);
+        let mut said = bench.advance(25_000);
+        let why = Arc::from("the server does not allow it");
+        said.extend(end_rescue(&mut bench, Rescued::Partly { file: None, why }));
         let told = bench::only(&said, "-rescue-incomplete slave 127.0.0.1:6380");
         assert_eq!(told.len(), words, "{said:#?}");
         let demoted = position(&said, "6380 SLAVEOF 127.0.0.1 6379");

@@ -71,10 +71,15 @@ macro_rules! kinds {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// Whether it is drawn by dice of its own, after the others.
+            pub const fn is_drawn_apart(self) -> bool {
+                matches!(self, Self::Stranger)
+            }
+
             /// Whether only a plan written by hand has it: an invariant falls with it, by what
             /// the protocol is.
             pub const fn is_directed(self) -> bool {
-                matches!(self, Self::OldFile | Self::CopiedFile | Self::Stranger)
+                matches!(self, Self::OldFile | Self::CopiedFile)
             }
 
             /// Whom it is aimed at.
@@ -138,7 +143,7 @@ kinds! {
     AimPromoted "aim-promoted" Server 20_000 3 "The next server to be promoted dies right after; n as for crash.",
     Trickle "trickle" Any 60_000 200 "Its messages come in pieces, n milliseconds apart.",
     Moved "moved" Server 30_000 3 "The process dies and comes back under another address; n as for crash.",
-    Stranger "stranger" Server 60_000 2 "Another cluster's server listens at its address: a master (0) or a replica (1).",
+    Stranger "stranger" Server 60_000 4 "Another cluster's server listens at its address: a master that ran before (0), a replica with its master (1), a master that has just started, with data (2) or without (3).",
     OldFile "old-file" Sentinel 30_000 0 "The process dies, and somebody brings the first file back.",
     CopiedFile "copied-file" Operators 30_000 0 "The first dies, and comes back with the second's file as it is, the id in it.",
 }

@@ -66,7 +66,12 @@ impl Plan {
     /// exists at all in this world.
     pub fn from_seed(seed: u64) -> Self {
         let params = draw_params(Stream::new(seed, Purpose::Params).dice());
-        let faults = draw_faults(Stream::new(seed, Purpose::Faults).dice(), &params);
+        let mut faults = draw_faults(Stream::new(seed, Purpose::Faults).dice(), &params);
+        add_strangers(
+            Stream::new(seed, Purpose::Strangers).dice(),
+            &params,
+            &mut faults,
+        );
         let mut plan = Self {
             seed,
             params,
@@ -190,7 +195,7 @@ fn draw_faults(mut dice: Dice, params: &Params) -> Vec<Fault> {
     let mut kinds: Vec<Kind> = Kind::ALL
         .iter()
         .copied()
-        .filter(|kind| !kind.is_directed() && dice.odds(1, 4))
+        .filter(|kind| !kind.is_directed() && !kind.is_drawn_apart() && dice.odds(1, 4))
         .collect();
     // Something has to take masters away, or nothing is ever elected.
     kinds.push(dice.pick(
@@ -212,6 +217,17 @@ fn draw_faults(mut dice: Dice, params: &Params) -> Vec<Fault> {
         .collect();
     faults.sort_by_key(|fault| fault.at_ms);
     faults
+}
+
+/// Strangers come to a share of the worlds, whatever else goes wrong there.
+fn add_strangers(mut dice: Dice, params: &Params, faults: &mut Vec<Fault>) {
+    if faults.is_empty() || !dice.odds(1, 4) {
+        return;
+    }
+    for _ in 0..dice.range(1, 4) {
+        faults.push(draw_fault(&mut dice, params, Kind::Stranger));
+    }
+    faults.sort_by_key(|fault| fault.at_ms);
 }
 
 fn draw_fault(dice: &mut Dice, params: &Params, kind: Kind) -> Fault {

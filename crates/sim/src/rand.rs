@@ -30,6 +30,8 @@ pub enum Purpose {
     Crash,
     /// The duration of a replication step.
     Replication,
+    /// Where servers of other clusters turn up.
+    Strangers,
     /// Which Sentinels are modelled redis-sentinels.
     Mixture,
 }

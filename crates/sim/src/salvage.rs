@@ -119,10 +119,14 @@ impl World {
         let (Some(server), Some(_)) = (self.servers.get(s), self.returned(s)) else {
             return;
         };
-        let Some(place) = server.history.place().filter(|it| it.id == rescue.fork.id) else {
+        // All that it has may be saved of any server.
+        let Some(fork) = rescue.fork else {
             return;
         };
-        let fork = rescue.fork.offset;
+        let Some(place) = server.history.place().filter(|it| it.id == fork.id) else {
+            return;
+        };
+        let fork = fork.offset;
         let mut forks = self
             .salvage
             .forks
@@ -152,7 +156,8 @@ impl World {
         let Some(server) = self.servers.get(s) else {
             return;
         };
-        let (fork, end) = (rescue.fork.offset, server.history.offset);
+        let fork = rescue.fork.map_or(1, |fork| fork.offset);
+        let end = server.history.offset;
         let saved: Vec<u64> = server.history.whole_writes(fork, end).collect();
         if let Some(returned) = self.salvage.returned.get_mut(&s) {
             returned.saved.extend(saved);

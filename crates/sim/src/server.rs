@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use bartizan_core::addr::Addr;
+use bartizan_core::addr::{Addr, Host};
 use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::RunId;
 use bartizan_core::input::{Answer, Talk};
 use bartizan_core::output::{Call, ReplicaOf};
 use bartizan_core::permission::{Permission, Permissions};
-use bartizan_core::report::{Info, Role};
+use bartizan_core::report::{Info, Life, Role};
 use bartizan_core::time::Span;
 
 use crate::net::{ConnId, Node};
@@ -82,7 +82,7 @@ pub struct Trouble {
     /// Full resyncs take this much longer, in milliseconds.
     pub slow_sync_ms: u64,
     /// Another cluster's server listens at this address.
-    pub stranger: bool,
+    pub stranger: Option<Sort>,
 }
 
 impl Trouble {
@@ -150,6 +150,28 @@ pub enum Data {
     Empty,
 }
 
+/// What kind of server of another cluster has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// A master that ran elsewhere before it came.
+    Older,
+    /// A replica that is linked to its own master.
+    Replica,
+    /// A master that has just started with data: nothing tells it from a server of the group that
+    /// was killed.
+    Younger,
+    /// One that has just started and has nothing to lose.
+    Blank,
+}
+
+/// Where another cluster has its master.
+pub fn outside() -> Addr {
+    Addr::new(Host::Ip(std::net::Ipv4Addr::new(10, 9, 9, 9).into()), 6379)
+}
+
+/// The servers' clocks when a world begins.
+const EPOCH_MS: u64 = 1_700_000_000_000;
+
 /// A server process.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -161,6 +183,8 @@ pub struct Server {
     pub addr: Addr,
     /// Changes when the process restarts.
     pub run_id: RunId,
+    /// When it started.
+    pub started: At,
     /// Counts the starts; events of an earlier life find nobody.
     pub life: u32,
     /// Whether the process runs.
@@ -206,6 +230,7 @@ impl Server {
             group,
             addr,
             run_id,
+            started: At::default(),
             life: 0,
             up: true,
             hung_until: At::default(),
@@ -237,6 +262,14 @@ impl Server {
     /// Whether it says `role:master`.
     pub const fn is_master(&self) -> bool {
         matches!(self.standing, Standing::Master)
+    }
+
+    /// Whether it is another cluster's replica and follows its own master still.
+    pub fn is_outsiders_replica(&self) -> bool {
+        self.trouble
+            .stranger
+            .is_some_and(|sort| sort == Sort::Replica)
+            && self.is_told(&outside())
     }
 
     /// Whether it was told to follow this address, whatever came of it.
@@ -283,6 +316,11 @@ impl Server {
             priority: Some(self.priority),
             announced: Some(self.announced),
             history: self.history.place(),
+            life: Some(Life {
+                clock: Span::ms(EPOCH_MS + now.0 / 1000),
+                up_for: Span::secs(now.since(self.started) / 1_000_000),
+            }),
+            has_keys: Some(!self.history.writes.is_empty()),
             ..Info::default()
         };
         match &self.standing {
@@ -293,6 +331,8 @@ impl Server {
                 info.offset = Some(self.history.offset);
                 match link {
                     Link::Up { .. } => info.master_link_up = true,
+                    // The other cluster's master is not played.
+                    Link::Down { .. } if self.is_outsiders_replica() => info.master_link_up = true,
                     Link::Down { since, .. } => {
                         // Redis counts whole seconds.
                         info.master_link_down_for = Span::secs(now.since(*since) / 1_000_000);
@@ -311,6 +351,7 @@ impl Server {
         if self.trouble.info_cut {
             (info.role, info.priority, info.offset) = (None, None, None);
             info.history = None;
+            (info.life, info.has_keys) = (None, None);
             info.replicas.clear();
             info.lags.clear();
         }
@@ -344,6 +385,7 @@ impl Server {
     /// Starts again after the process ended.
     pub fn start(&mut self, now: At, run_id: RunId, data: Data, fresh: ReplId) {
         self.up = true;
+        self.started = now;
         self.pause = Pause::default();
         self.run_id = run_id;
         self.attached.clear();

@@ -204,6 +204,7 @@ impl World {
             ReplicaOf::Master(addr) => format!("follows {addr}"),
         };
         if turned {
+            self.stats.turned += u64::from(server.trouble.stranger.is_some());
             self.trace.server(now, s, &what);
             // The stream changes its id, so everybody below has to ask again.
             server.attached.clear();

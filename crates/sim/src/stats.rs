@@ -19,6 +19,8 @@ pub struct Stats {
     pub switchovers: u64,
     /// Rescues of what a returned master alone had, carried out to the end.
     pub rescues: u64,
+    /// Servers of other clusters that took a command which changed their role.
+    pub turned: u64,
     /// Mixed fleets that never agreed, since two addresses had been told in one epoch.
     pub split: u64,
     /// Full resyncs.
@@ -54,6 +56,7 @@ impl Stats {
         self.elections += other.elections;
         self.switchovers += other.switchovers;
         self.rescues += other.rescues;
+        self.turned += other.turned;
         self.split += other.split;
         self.full_syncs += other.full_syncs;
         self.partial_syncs += other.partial_syncs;

@@ -7,7 +7,7 @@ use crate::msg::Msg;
 use crate::net::{Kind, Side};
 use crate::rand::{Purpose, Stream, id_bytes};
 use crate::sched::Ev;
-use crate::server::{Attached, Data, Link, Standing};
+use crate::server::{Attached, Data, Link, Sort, Standing};
 use crate::world::World;
 
 /// `repl-timeout`
@@ -113,6 +113,10 @@ impl World {
             return;
         };
         server.life += 1;
+        // Its new process is no older than any other.
+        if server.trouble.stranger == Some(Sort::Older) {
+            server.trouble.stranger = Some(Sort::Younger);
+        }
         let run_id = RunId::from_random(id_bytes(ids, u64::from(server.life)));
         server.start(now, run_id, data, fresh);
         let load = Stream::new(self.plan.seed, Purpose::Replication).of(s as u64);

@@ -472,3 +472,21 @@ fn a_link_made_anew_on_a_slow_network_may_show_its_peer_as_down() {
         ",
     );
 }
+
+/// L2 fell here: a stranger moved away with the address that it had taken, and who came back was
+/// under the old one in the simulator's books, where nobody listened.
+#[test]
+fn a_server_that_comes_back_after_a_stranger_has_the_address_that_the_stranger_left() {
+    holds(
+        "
+    seed 800327
+    param sentinels 1
+    param quorum 1
+    param replicas 1
+    param clients 0
+    param faults_ms 172890
+    fault 172000 stranger 15542 3 r0
+    fault 187000 moved 0 0 r0
+        ",
+    );
+}

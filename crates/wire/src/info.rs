@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{ReplId, RunId};
 use bartizan_core::limits::REPLICAS_PER_MASTER;
-use bartizan_core::report::{Fork, History, Info, PackedText, Role};
+use bartizan_core::report::{Fork, History, Info, Life, PackedText, Role};
 use bartizan_core::time::Span;
 
 use crate::pack::pack;
@@ -13,9 +13,6 @@ use crate::resp::parse_integer;
 
 /// Longer texts are cut: the raw text is kept for each server.
 const LONGEST: usize = 256 << 10;
-
-/// What the lines begin with that [`Reader::line`] looks for.
-const FIRST_LETTERS: [char; 3] = ['m', 'r', 's'];
 
 /// Reads the lines that matter; what is absent or unreadable is left at its default. Bytes that
 /// are not UTF-8 become replacement characters.
@@ -26,16 +23,29 @@ pub fn parse(text: &[u8]) -> Info {
         std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed);
     let mut reader = Reader::default();
     for line in text.split('\n') {
-        // Of some two hundred lines a tenth matters.
-        if !line.starts_with(FIRST_LETTERS) {
+        if !matters(line) {
             continue;
         }
         let line = line.strip_suffix('\r').unwrap_or(line);
         if let Some((key, value)) = line.split_once(':') {
             reader.line(key, value);
+        } else if line == "# Keyspace" {
+            reader.has_keyspace = true;
         }
     }
     reader.finish(pack(&text))
+}
+
+/// Whether [`Reader::line`] may look for this line. Of some two hundred a tenth matters.
+fn matters(line: &str) -> bool {
+    match line.as_bytes().first() {
+        Some(b'm' | b'r' | b's') => true,
+        Some(b'u') => line.starts_with("uptime_in_seconds:"),
+        Some(b'l') => line.starts_with("loading:"),
+        Some(b'd') => line.starts_with("db"),
+        Some(b'#') => line.starts_with("# Keyspace"),
+        _ => false,
+    }
 }
 
 #[derive(Default)]
@@ -44,6 +54,11 @@ struct Reader {
     master_host: Option<Host>,
     master_port: Option<u16>,
     history: HistoryLines,
+    clock: Option<Span>,
+    up_for: Option<Span>,
+    is_loading: bool,
+    has_keyspace: bool,
+    has_keys: bool,
 }
 
 /// The lines about the history of writes, as far as they have come.
@@ -79,12 +94,18 @@ impl Reader {
             "replica_announced" => {
                 info.announced = parse_integer(value.as_bytes()).map(|flag| flag != 0);
             }
+            "server_time_usec" => {
+                self.clock = value.parse().ok().map(|us: u64| Span::ms(us / 1000));
+            }
+            "uptime_in_seconds" => self.up_for = value.parse().ok().map(Span::secs),
+            "loading" => self.is_loading = value != "0",
             "master_replid" => self.history.id = ReplId::parse(value.as_bytes()),
             "master_replid2" => self.history.id_before = ReplId::parse(value.as_bytes()),
             "master_repl_offset" => self.history.offset = value.parse().ok(),
             "second_repl_offset" => self.history.left_at = value.parse().ok(),
             "repl_backlog_active" => self.history.has_backlog = value == "1",
             "repl_backlog_first_byte_offset" => self.history.kept_from = value.parse().ok(),
+            _ if is_database(key, value) => self.has_keys = true,
             _ if is_replica_line(key) && info.replicas.len() < REPLICAS_PER_MASTER => {
                 info.replicas.extend(replica_addr(value));
                 info.lags.extend(lag(value));
@@ -105,6 +126,10 @@ impl Reader {
             .zip(self.master_port)
             .map(|(host, port)| Addr { host, port });
         info.history = self.history.finish();
+        let clocks = self.clock.zip(self.up_for);
+        info.life = clocks.map(|(clock, up_for)| Life { clock, up_for });
+        let tells = self.has_keyspace && !self.is_loading;
+        info.has_keys = (tells || self.has_keys).then_some(self.has_keys);
         info
     }
 }
@@ -128,6 +153,11 @@ fn link_down(value: &str) -> Span {
         Ok(seconds) => u64::try_from(seconds).map_or(Span::TICK, Span::secs),
         Err(_) => Span::ZERO,
     }
+}
+
+/// `db0:keys=…`: only databases that hold something are listed.
+fn is_database(key: &str, value: &str) -> bool {
+    key.starts_with("db") && value.starts_with("keys=")
 }
 
 /// `slave0`, `slave1`, …
@@ -241,9 +271,41 @@ mod tests {
             offset: Some(77),
             announced: Some(false),
             history: None,
+            life: None,
+            has_keys: None,
             text: pack(&text),
         };
         assert_eq!(info, expected);
+    }
+
+    #[test]
+    fn a_server_tells_how_long_it_has_run_and_whether_it_has_keys() {
+        let life = "# Server\r\nserver_time_usec:1700000000123456\r\nuptime_in_seconds:16\r\n";
+        let expected = Life {
+            clock: Span::ms(1_700_000_000_123),
+            up_for: Span::secs(16),
+        };
+        for (rest, has_keys) in [
+            ("# Keyspace\r\n", Some(false)),
+            (
+                "# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\n",
+                Some(true),
+            ),
+            ("loading:1\r\n# Keyspace\r\n", None),
+            (
+                "loading:1\r\n# Keyspace\r\ndb7:keys=1,expires=0\r\n",
+                Some(true),
+            ),
+            ("db_size:1\r\n", None),
+        ] {
+            let info = parse(format!("{life}{rest}").as_bytes());
+            assert_eq!(
+                (info.life, info.has_keys),
+                (Some(expected), has_keys),
+                "{rest}"
+            );
+        }
+        assert_eq!(parse(b"uptime_in_seconds:16\r\n").life, None);
     }
 
     #[test]

@@ -27,8 +27,12 @@ impl Range {
     /// be had, for people.
     pub(super) fn of(order: &Rescue, now: Option<&History>) -> Result<Self, String> {
         let now = now.ok_or("the server tells no replication id")?;
-        let Fork { id, offset: fork } = order.fork;
-        if !continues(now, order.fork) {
+        let fork = order
+            .fork
+            .ok_or("nobody knows where its history was left")?;
+        let is_it = continues(now, fork);
+        let Fork { id, offset: fork } = fork;
+        if !is_it {
             return Err(match &now.before {
                 Some(before) if before.id == id => format!(
                     "the server left history {id} at {}, before the fork at {fork}",
@@ -115,10 +119,10 @@ mod tests {
             addr: Addr::new(Host::Ip(ip), 6379),
             ip,
             auth: None,
-            fork: Fork {
+            fork: Some(Fork {
                 id: id("a"),
                 offset: 3697,
-            },
+            }),
             history: history(5254, Some(1)),
             mode: RescueMode::Stream,
             dir: None,

@@ -58,10 +58,14 @@ pub(super) async fn carry_out(order: &Rescue, store: &Store, way: &Way, said: &s
             };
         }
     };
+    // All of it is wanted where nobody knows where the history was left.
+    let (id, fork) = order
+        .fork
+        .map_or((order.history.id, 0), |fork| (fork.id, fork.offset));
     let range = Range {
-        id: order.fork.id,
-        from: order.fork.offset,
-        fork: order.fork.offset,
+        id,
+        from: fork,
+        fork,
         end,
     };
     let mut told = Told {

@@ -157,7 +157,7 @@ impl Split {
             addr: Addr::new(Host::Ip(ip), self.old.port),
             ip,
             auth: None,
-            fork: self.fork,
+            fork: Some(self.fork),
             history: self.old.history(),
             mode,
             dir: None,

@@ -47,6 +47,7 @@ mod replies;
 mod scripts;
 mod secrets;
 mod startup;
+mod strangers;
 mod switchover;
 mod title;
 #[cfg(feature = "tls")]

@@ -419,7 +419,7 @@ impl Master {
         }
         if server
             .link
-            .call(Call::Info, Pending::Info, &renames, &mut cx.out)
+            .call(Call::Info, Pending::Info(cx.now), &renames, &mut cx.out)
         {
             server.info_asked_at = Some(cx.now);
         }

@@ -3,8 +3,10 @@
 use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::failover::Failover;
+use crate::failover::homecoming::Homecoming;
 use crate::model::master::{About, Master};
 use crate::model::server::Server;
+use crate::monitor::kin::Verdict;
 use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::output::ReplicaOf;
@@ -21,13 +23,20 @@ enum Stray {
     Master,
     /// It follows somebody else.
     Replica,
+    /// It calls itself master, and nothing tells whose data it has.
+    Unproven,
 }
 
 impl Master {
     /// Directs every stray server whose time has come.
     pub(crate) fn heal(&mut self, cx: &mut Ctx) {
         for (addr, stray) in self.strays(cx) {
-            if matches!(stray, Stray::Master) && self.comes_home_unknown(cx, &addr) {
+            let is_taken_in = match stray {
+                Stray::Unproven => self.take_in(cx, &addr),
+                Stray::Master => self.comes_home_unknown(cx, &addr),
+                Stray::Replica => false,
+            };
+            if is_taken_in {
                 continue;
             }
             let whom = ReplicaOf::Master(self.configuration.addr.clone());
@@ -40,10 +49,19 @@ impl Master {
             }
             let kind = match stray {
                 Stray::Master => EventKind::ConvertToSlave,
-                Stray::Replica => EventKind::FixSlaveConfig,
+                Stray::Replica | Stray::Unproven => EventKind::FixSlaveConfig,
             };
             self.tell(cx, kind, About::Replica(&addr));
         }
+    }
+
+    /// What it has is saved before it becomes a replica, as if it were a former master.
+    fn take_in(&mut self, cx: &Ctx, addr: &Addr) -> bool {
+        if let Some(server) = self.servers.get_mut(addr) {
+            server.stale_master = true;
+            server.homecoming = Homecoming::unproven(cx.now);
+        }
+        true
     }
 
     /// When the next one's time comes.
@@ -82,6 +100,7 @@ impl Master {
         };
         let sane = self.primary().is_some_and(|master| {
             master.role == Role::Master
+                && !master.identity.is_stranger()
                 && master.sdown.is_none()
                 && master.link.is_up()
                 && master
@@ -106,7 +125,11 @@ impl Master {
 
     /// Whether a server is astray, and from when on it is to be directed.
     fn stray(&self, cx: &Ctx, server: &Server) -> Option<(Mono, Stray)> {
+        let trusting = cx.is_mutant(Mutant::TrustAddress);
         if !server.link.is_up() || server.sdown.is_some() || server.info.is_none() {
+            return None;
+        }
+        if !server.identity.takes_orders() && !trusting {
             return None;
         }
         // Time for a hello to arrive that explains what we see.
@@ -124,6 +147,9 @@ impl Master {
                 let from = (server.role_since + grace + Span::TICK)
                     .max(quiet(grace))
                     .max(obeyed);
+                if server.identity.verdict() == Verdict::Unproven {
+                    return Some((from.max(server.identity.since() + grace), Stray::Unproven));
+                }
                 Some((from, Stray::Master))
             }
             Role::Replica => {
@@ -155,7 +181,11 @@ impl Master {
                 // And when one has done so, the leader gets the time to move the next.
                 let linked = self.replicas().map(|(_, it)| it.replication.linked_at);
                 let pace = linked.max().filter(|_| outdated).unwrap_or_default();
-                let since = server.replication.follows_since.max(pace) + wait + Span::TICK;
+                let mut since = server.replication.follows_since.max(pace) + wait + Span::TICK;
+                if server.identity.verdict() == Verdict::Unproven {
+                    // What would prove it a stranger, or ours, may yet come.
+                    since = since.max(server.identity.since() + timeout.max(grace));
+                }
                 Some((since.max(quiet(wait)).max(obeyed), Stray::Replica))
             }
         }

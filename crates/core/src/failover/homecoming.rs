@@ -34,6 +34,8 @@ pub(crate) struct Homecoming {
     /// It first told its history, after it was fenced, then.
     seen: Option<Mono>,
     rescue: Salvage,
+    /// It is none that we remember: it may be another cluster's, and all that it has is wanted.
+    is_unproven: bool,
 }
 
 /// What becomes of the writes that it alone has.
@@ -76,6 +78,15 @@ impl Homecoming {
         }
     }
 
+    /// A server that nobody knows is to be taken in.
+    pub(crate) fn unproven(now: Mono) -> Self {
+        Self {
+            not_before: now + Span::TICK,
+            is_unproven: true,
+            ..Self::default()
+        }
+    }
+
     /// A new connection: it may have restarted, and then is neither fenced nor known.
     pub(crate) fn on_link_up(&mut self) {
         (self.fenced, self.seen, self.held, self.held_until) = (None, None, None, None);
@@ -108,7 +119,9 @@ impl Homecoming {
 impl Master {
     /// Fences former masters that are there, and begins the rescues whose turn it is.
     pub(crate) fn welcome_back(&mut self, cx: &mut Ctx) {
-        let stale = |(_, server): &(&Addr, &Server)| server.stale_master && server.link.is_up();
+        let stale = |(_, server): &(&Addr, &Server)| {
+            server.stale_master && server.link.is_up() && !server.identity.is_stranger()
+        };
         let back: Vec<Addr> = self
             .replicas()
             .filter(stale)
@@ -124,7 +137,8 @@ impl Master {
     pub(crate) fn homecoming_due(&self, cx: &Ctx) -> Option<Mono> {
         let dues = self.replicas().filter_map(|(addr, server)| {
             let home = &server.homecoming;
-            if !server.stale_master || !server.link.is_up() || self.is_held(addr) {
+            let is_here = server.link.is_up() && !server.identity.is_stranger();
+            if !server.stale_master || !is_here || self.is_held(addr) {
                 return None;
             }
             let turn = home.seen.filter(|_| home.rescue == Salvage::Open);
@@ -190,7 +204,9 @@ impl Master {
         // to it by our word.
         let by_hand = history.before.is_some_and(|end| end.id == current.id);
         let unknown = matches!(self.divergence(history), Divergence::Unknown(_));
-        if by_hand || !unknown || history.offset == 0 || self.options.rescue == RescueMode::Off {
+        // Its offset says nothing of that: a master that loads its file, and has no replica, is at 0.
+        let is_empty = server.has_keys == Some(false);
+        if by_hand || !unknown || is_empty || self.options.rescue == RescueMode::Off {
             return false;
         }
         if let Some(server) = self.servers.get_mut(addr) {
@@ -239,7 +255,17 @@ impl Master {
             return;
         };
         server.stale_master = false;
+        self.let_go(cx, addr);
+    }
+
+    /// What was under way with a server that came back is over: nothing is held back for it.
+    pub(crate) fn let_go(&mut self, cx: &mut Ctx, addr: &Addr) {
+        let Some(server) = self.servers.get_mut(addr) else {
+            return;
+        };
         let home = std::mem::take(&mut server.homecoming);
+        // What may be another cluster's never was our master.
+        server.stale_master &= !home.is_unproven;
         if home.fenced.is_some() {
             self.unpause(cx, addr);
         }
@@ -270,7 +296,7 @@ impl Master {
         if first
             && server
                 .link
-                .call(Call::Info, Pending::Info, &renames, &mut cx.out)
+                .call(Call::Info, Pending::Info(cx.now), &renames, &mut cx.out)
         {
             server.info_asked_at = Some(cx.now);
         }
@@ -304,11 +330,14 @@ impl Master {
         if !compared || self.options.rescue == RescueMode::Off {
             return;
         }
+        let may_save_all = self.options.rescue == RescueMode::Snapshot
+            || home.is_unproven && server.identity.may_save_all(cx.now);
+        let is_whole_wanted = may_save_all && server.has_keys != Some(false);
         let fork = match self.divergence(history) {
             // Where writes go on, what it said has been overtaken: whoever rescues asks again.
             Divergence::None if home.held == Some(true) => return self.close_salvage(addr),
             Divergence::None => match self.fork_of(history.id) {
-                Some(fork) if cx.now >= seen + turn => fork,
+                Some(fork) if cx.now >= seen + turn => Some(fork),
                 Some(_) => return,
                 None => return self.close_salvage(addr),
             },
@@ -316,25 +345,28 @@ impl Master {
             Divergence::From(_) if server.lacks(&[Permission::Psync]) => {
                 return self.give_salvage_up(cx, addr, "our user there lacks +psync");
             }
-            Divergence::From(fork) => fork,
-            Divergence::Unknown(why) => match self.fork_of_snapshot() {
-                Some(fork) => fork,
-                None => return self.give_salvage_up(cx, addr, why),
-            },
+            Divergence::From(fork) => Some(fork),
+            Divergence::Unknown(_) if is_whole_wanted => None,
+            Divergence::Unknown(why) => return self.give_salvage_up(cx, addr, why),
         };
         self.begin_rescue(cx, addr, fork, history);
     }
 
-    fn begin_rescue(&mut self, cx: &mut Ctx, addr: &Addr, fork: Fork, history: History) {
+    fn begin_rescue(&mut self, cx: &mut Ctx, addr: &Addr, fork: Option<Fork>, history: History) {
         let Some(ip) = cx.hosts.ip(&addr.host) else {
             return;
         };
         let id = cx.out.next_rescue();
+        let mode = match fork {
+            Some(_) => self.options.rescue,
+            // Without a place to begin at, only all of it can be had.
+            None => RescueMode::Snapshot,
+        };
         let skipped = u64::from(cx.is_mutant(Mutant::RescueFromNextByte));
-        let fork = Fork {
+        let fork = fork.map(|fork| Fork {
             offset: fork.offset + skipped,
             ..fork
-        };
+        });
         let rescue = Box::new(Rescue {
             master: self.name.clone(),
             addr: addr.clone(),
@@ -342,13 +374,16 @@ impl Master {
             auth: self.auth.clone(),
             fork,
             history,
-            mode: self.options.rescue,
+            mode,
             dir: cx.options.rescue_dir.clone(),
             max_bytes: cx.options.rescue_max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
         });
         cx.out.push(Output::Rescue { id, rescue });
         if let Some(server) = self.servers.get_mut(addr) {
             server.homecoming.rescue = Salvage::UnderWay(id);
+            if fork.is_none() {
+                server.identity.on_all_saved(cx.now);
+            }
         }
     }
 
@@ -387,14 +422,7 @@ impl Master {
         }
     }
 
-    /// What a rescue goes by where no stream tells the writes and a snapshot may: the last fork,
-    /// behind which the server's own history does not go on.
-    fn fork_of_snapshot(&self) -> Option<Fork> {
-        let allowed = self.options.rescue == RescueMode::Snapshot;
-        self.forks.last().filter(|_| allowed).copied()
-    }
-
-    fn fork_of(&self, id: ReplId) -> Option<Fork> {
+    pub(crate) fn fork_of(&self, id: ReplId) -> Option<Fork> {
         self.forks.iter().rev().find(|fork| fork.id == id).copied()
     }
 

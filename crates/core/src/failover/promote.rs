@@ -6,6 +6,7 @@ use crate::failover::{Failover, Mandate, Promoting, select};
 use crate::model::configuration::Configuration;
 use crate::model::master::{About, Adoption, Master, Source};
 use crate::monitor::link::Pending;
+use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::output::{Call, Output, ReplicaOf};
 use crate::report::{Info, Role};
@@ -116,6 +117,9 @@ impl Master {
         let Some(server) = self.servers.get_mut(addr) else {
             return false;
         };
+        if !server.identity.takes_orders() && !cx.is_mutant(Mutant::TrustAddress) {
+            return false;
+        }
         let what = Call::Reconfigure(whom);
         if !server
             .link
@@ -129,7 +133,7 @@ impl Master {
         }
         if server
             .link
-            .call(Call::Info, Pending::Info, &renames, &mut cx.out)
+            .call(Call::Info, Pending::Info(cx.now), &renames, &mut cx.out)
         {
             server.info_asked_at = Some(cx.now);
         }

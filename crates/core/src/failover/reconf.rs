@@ -8,6 +8,7 @@ use crate::failover::{Acks, Failover};
 use crate::ids::{Epoch, RunId};
 use crate::model::configuration::Configuration;
 use crate::model::master::{About, Master};
+use crate::monitor::kin::Verdict;
 use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::output::ReplicaOf;
@@ -205,12 +206,14 @@ impl Master {
 
     /// The replicas to be moved: all but the promoted one and the master before. One that was the
     /// master earlier and has just come back is no replica yet: what it alone has is saved first.
+    /// Nor is one that may not be of the group.
     fn followers(&self) -> Vec<Addr> {
         let Failover::Reconfiguring(reconf) = &self.failover else {
             return Vec::new();
         };
         self.replicas()
             .filter(|(_, server)| !server.stale_master)
+            .filter(|(_, server)| server.identity.verdict() == Verdict::Kin)
             .map(|(addr, _)| addr)
             .filter(|addr| **addr != reconf.former.addr)
             .cloned()

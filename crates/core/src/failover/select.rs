@@ -6,6 +6,7 @@ use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::model::master::Master;
 use crate::model::server::Server;
+use crate::monitor::kin::Verdict;
 use crate::mutant::Mutant;
 use crate::permission::Permission;
 use crate::report::Role;
@@ -22,6 +23,7 @@ pub(crate) enum Unfit {
     Disconnected,
     Silent,
     PriorityZero,
+    Unseen,
     StaleInfo,
     BehindTooLong,
 }
@@ -41,7 +43,7 @@ impl Master {
         let best = self
             .replicas()
             .filter(|(_, server)| self.fitness(cx, server).is_ok())
-            .min_by_key(|(_, server)| rank(cx, server))
+            .min_by_key(|(_, server)| (self.is_astray(cx, server), rank(cx, server)))
             .map(|(addr, _)| addr.clone());
         let is_open = self.replicas().any(|(_, server)| {
             let reachable = server.link.is_up() && server.sdown.is_none();
@@ -58,6 +60,22 @@ impl Master {
     pub(crate) fn is_fit(&self, cx: &Ctx, addr: &Addr) -> bool {
         let server = self.servers.get(addr).filter(|_| !self.is_master(addr));
         server.is_some_and(|server| self.fitness(cx, server).is_ok())
+    }
+
+    /// Whether it is a replica, and neither itself nor its master is of the group for certain.
+    fn is_astray(&self, cx: &Ctx, server: &Server) -> bool {
+        let of = server.replication.follows.as_ref();
+        let elsewhere = of.is_none_or(|of| self.find_server(cx, of).is_none());
+        let unproven = server.identity.verdict() == Verdict::Unproven;
+        server.role == Role::Replica && elsewhere && unproven
+    }
+
+    /// Whether we know who would be promoted. Who is linked to a master that nobody knows, while
+    /// ours is down, has somebody else's data. Without a link it may be ours all the same: all of
+    /// us restarted, and its master has an address that we were never told.
+    fn is_placed(&self, cx: &Ctx, server: &Server) -> bool {
+        let linked = server.replication.link_up;
+        server.identity.takes_orders() && !(linked && self.is_astray(cx, server))
     }
 
     /// Whether a replica can be promoted, and if not, why.
@@ -77,6 +95,8 @@ impl Master {
             Err(Unfit::Silent)
         } else if facts.priority == 0 && !cx.is_mutant(Mutant::PromotePriorityZero) {
             Err(Unfit::PriorityZero)
+        } else if !self.is_placed(cx, server) && !cx.is_mutant(Mutant::TrustAddress) {
+            Err(Unfit::Unseen)
         } else if server.info_age(cx.now).is_none_or(|age| age > stalest) {
             Err(Unfit::StaleInfo)
         } else if facts.link_down_for > self.options.down_after * 10 + down_for {

@@ -134,6 +134,7 @@ impl Master {
             // What it reported as a replica is no sign of trouble; it is asked again at once.
             server.role_since = cx.now;
             server.judge_afresh();
+            server.identity.vouch();
             server.info_asked_at = None;
         }
         self.former = Some(old.addr);

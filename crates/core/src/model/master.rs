@@ -9,7 +9,7 @@ use crate::failover::Failover;
 use crate::failover::handover::{Order, WritePause};
 use crate::failover::min_replicas::{Attendance, Own};
 use crate::failover::prospect::Prospect;
-use crate::ids::{Epoch, MasterName, RunId};
+use crate::ids::{Epoch, MasterName, ReplId, RunId};
 use crate::model::configuration::Configuration;
 use crate::model::durable::MasterState;
 use crate::model::gate::Promise;
@@ -48,6 +48,8 @@ pub(crate) struct Master {
     pub(crate) adopting: Option<Adoption>,
     /// Where the histories of former masters were left.
     pub(crate) forks: Vec<Fork>,
+    /// Histories that masters of the group have named, oldest first.
+    pub(crate) lineage: Vec<ReplId>,
     /// What servers have set as `min-replicas-to-write` by themselves, where we may set it.
     pub(crate) own_values: BTreeMap<Addr, Own>,
     /// Whether the master has the replicas that fencing asks for.
@@ -111,6 +113,7 @@ impl Master {
             write_pause: None,
             adopting: None,
             forks: state.forks.clone(),
+            lineage: Vec::new(),
             own_values: state
                 .own_values
                 .iter()

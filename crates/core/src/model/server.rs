@@ -7,6 +7,7 @@ use crate::addr::Addr;
 use crate::failover::homecoming::Homecoming;
 use crate::failover::min_replicas::Watch;
 use crate::ids::{MasterName, RunId};
+use crate::monitor::kin::Identity;
 use crate::monitor::link::{Link, Owner, Pace, Subscription};
 use crate::monitor::state::Condition;
 use crate::permission::{Permission, Permissions};
@@ -20,9 +21,13 @@ pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) link: Link,
     pub(crate) run_id: Option<RunId>,
+    /// Whether that is a process of the group.
+    pub(crate) identity: Identity,
     pub(crate) info: Option<Cached>,
     /// Where it stands in the history of writes, by its last INFO.
     pub(crate) history: Option<History>,
+    /// Whether it has any data, by its last INFO.
+    pub(crate) has_keys: Option<bool>,
     /// Our last INFO; `None` when one is owed at once.
     pub(crate) info_asked_at: Option<Mono>,
     /// From then on it is owed a hello, which follows its next PONG.
@@ -91,8 +96,10 @@ impl Server {
             name,
             link: Link::new(owner, addr.clone(), Subscription::Hellos, now),
             run_id: None,
+            identity: Identity::default(),
             info: None,
             history: None,
+            has_keys: None,
             info_asked_at: None,
             hello_owed: now,
             role,

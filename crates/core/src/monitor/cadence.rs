@@ -13,6 +13,7 @@ use crate::ids::MasterName;
 use crate::model::master::Master;
 use crate::model::peer::PeerLink;
 use crate::model::server::Server;
+use crate::monitor::kin::Verdict;
 use crate::monitor::link::{Link, Pace, Parts, Pending, Terms};
 use crate::mutant::Mutant;
 use crate::output::Call;
@@ -66,7 +67,7 @@ impl Master {
             server.info_asked_at = Some(cx.now);
             server
                 .link
-                .call(Call::Info, Pending::Info, renames, &mut cx.out);
+                .call(Call::Info, Pending::Info(cx.now), renames, &mut cx.out);
         }
         if self.may_tell(cx, addr, server)
             && let Some((hello, pending)) = hello.over(&server.link, cx)
@@ -230,7 +231,8 @@ impl Master {
         } else {
             soon || !server.replication.link_up || server.role == Role::Master
         };
-        let troubled = astray || server.info.is_none();
+        let unproven = server.identity.verdict() == Verdict::Unproven;
+        let troubled = astray || unproven || server.info.is_none();
         let period = if troubled {
             cx.periods.info.min(Span::secs(1))
         } else {

@@ -66,7 +66,16 @@ impl Master {
             .trace
             .crashed_at(self.options.crash_detection)
             .filter(|_| is_master);
-        [silent, demoted, rebooted, crashed]
+        // Ours is not there, whoever is.
+        let usurped = server.identity.is_stranger().then(|| {
+            let patience = if is_master {
+                self.options.down_after
+            } else {
+                Span::ZERO
+            };
+            server.identity.since() + patience
+        });
+        [silent, demoted, rebooted, crashed, usurped]
             .into_iter()
             .flatten()
             .min()

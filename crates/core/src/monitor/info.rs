@@ -7,14 +7,15 @@ use crate::model::master::{About, Master};
 use crate::model::server::Cached;
 use crate::notify::event::EventKind;
 use crate::report::{Info, Role};
-use crate::time::Span;
+use crate::time::{Mono, Span};
 
 impl Master {
     /// Takes in what a server says of itself.
-    pub(crate) fn on_info(&mut self, cx: &mut Ctx, addr: &Addr, info: &Info) {
+    pub(crate) fn on_info(&mut self, cx: &mut Ctx, addr: &Addr, info: &Info, asked: Mono) {
         if !self.servers.contains_key(addr) {
             return;
         }
+        self.judge_kin(cx, addr, info, asked);
         self.note_restart(cx, addr, info);
         self.note_role(cx, addr, info);
         self.note_replication(cx, addr, info);
@@ -24,6 +25,7 @@ impl Master {
         }
         if let Some(server) = self.servers.get_mut(addr) {
             server.history = info.history;
+            server.has_keys = info.has_keys;
             server.info = Some(Cached {
                 at: cx.now,
                 text: info.text.clone(),
@@ -32,7 +34,10 @@ impl Master {
         if cx.tilt.is_none() {
             self.on_offset_seen(addr, info);
             self.on_role_seen(cx, addr, info);
-            self.look_after_min_replicas(cx, addr, info);
+            let server = self.servers.get(addr);
+            if server.is_some_and(|server| !server.identity.is_stranger()) {
+                self.look_after_min_replicas(cx, addr, info);
+            }
         }
     }
 

@@ -34,7 +34,8 @@ pub(crate) enum Owner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pending {
     Ping,
-    Info,
+    /// Asked then.
+    Info(Mono),
     /// A hello about this master that carried a configuration of this epoch.
     Hello {
         master: MasterName,

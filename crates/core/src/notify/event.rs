@@ -140,6 +140,8 @@ events! {
     ConfigUpdateFrom "+config-update-from" Warning "A peer knew a newer configuration.",
     ConfigDoubted "+config-doubted" Warning "Somebody published a newer configuration whose master nobody knows, and it is not believed; an extension.",
     ServerState "+server-state" Notice "A server answers otherwise than before: ok, paused, busy, loading, misconf, masterdown, refusing; an extension.",
+    Stranger "+stranger" Warning "Another cluster's server answers at an address of the group; an extension.",
+    StrangerEnd "-stranger" Warning "Whoever answers there is not held to be another cluster's any more; an extension.",
     MissingPermissions "+missing-permissions" Warning "Our user at a server is not allowed these; what needs them does not work there; an extension.",
     MissingPermissionsEnd "-missing-permissions" Warning "It is allowed all that it needs; an extension.",
     Reboot "+reboot" Notice "An instance restarted.",

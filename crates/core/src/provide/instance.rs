@@ -11,6 +11,7 @@ use crate::model::master::Master;
 use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::monitor::hello::Masters;
+use crate::monitor::kin::Verdict;
 use crate::monitor::link::Link;
 use crate::monitor::state::State;
 use crate::notify::script::JobState;
@@ -77,6 +78,9 @@ fn state(fields: &mut Fields, server: &Server) {
     let state = server.condition.state;
     if state != State::Ok {
         fields.put("server-state", state.name());
+    }
+    if let Verdict::Stranger(why) = server.identity.verdict() {
+        fields.put("stranger", why.name());
     }
     if !server.told_missing.is_empty() {
         fields.put("missing-permissions", server.told_missing);

@@ -154,6 +154,7 @@ const fn reason(why: Unfit) -> &'static str {
         Unfit::Disconnected => "there is no link to it",
         Unfit::Silent => "it has not answered PING for five periods",
         Unfit::PriorityZero => "its priority is 0",
+        Unfit::Unseen => "it is a stranger, or has told nothing since it came back",
         Unfit::StaleInfo => "its last INFO is too old",
         Unfit::BehindTooLong => "its link to the master has been down for too long",
     }

@@ -23,6 +23,7 @@ impl Sentinel {
                     server.info_asked_at = None;
                     server.hello_owed = now;
                     server.homecoming.on_link_up();
+                    server.identity.on_link_up();
                     server.min_replicas.on_link_up();
                 }
                 self.step_master(&name);
@@ -168,9 +169,9 @@ impl Sentinel {
                     // That a server took a hello decides nothing.
                     (Pending::Hello { .. }, _) => return,
                     (Pending::Ping, answer) => self.on_server_pong(&name, &addr, &answer),
-                    (Pending::Info, Answer::Info(info)) => {
+                    (Pending::Info(asked), Answer::Info(info)) => {
                         if let Some(master) = self.masters.get_mut(&name) {
-                            master.on_info(&mut self.cx, &addr, &info);
+                            master.on_info(&mut self.cx, &addr, &info, asked);
                         }
                     }
                     (Pending::Fence, answer) => {
@@ -307,7 +308,7 @@ impl Sentinel {
                 }
                 self.step_master(&name);
             }
-            Pending::Info
+            Pending::Info(_)
             | Pending::Reconfigure
             | Pending::ScriptKill
             | Pending::Pause

@@ -28,7 +28,12 @@ pub(crate) fn output(links: &BTreeMap<LinkId, (u16, LinkKind)>, output: &Output)
         Output::RunScript { job, argv } => format!("run {} {}", job.get(), argv.join(" ")),
         Output::KillScript { job } => format!("kill {}", job.get()),
         Output::Rescue { id, rescue } => {
-            format!("rescue {} {} {}", id.get(), rescue.addr, rescue.fork.offset)
+            format!(
+                "rescue {} {} {}",
+                id.get(),
+                rescue.addr,
+                rescue.fork.map_or(0, |fork| fork.offset)
+            )
         }
         Output::Crash { code } => format!("crash {code}"),
     };

@@ -1,6 +1,7 @@
 //! S6: a server is promoted only by a Sentinel that holds a majority of the Sentinels it knows in
 //! that epoch, and a quorum that the master is down. S8: nobody demotes the address of the newest
-//! configuration it knows. X3: no role-changing command goes to a server of another group.
+//! configuration it knows. X3: no role-changing command goes to a server of another group that is
+//! watched too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -182,12 +183,6 @@ impl Authority {
                 target.addr
             ));
         };
-        if target.stranger {
-            return Err(format!(
-                "{} is of another cluster, and is told to follow {to:?}",
-                target.addr
-            ));
-        }
         match to {
             ReplicaOf::NoOne => {
                 if self.attempts.of(scene.host, group).is_none() {

@@ -17,6 +17,7 @@ mod promotion;
 mod quiet;
 pub(crate) mod read;
 mod reconf;
+mod strangers;
 mod tilt;
 mod votes;
 
@@ -37,6 +38,7 @@ use crate::groups::Groups;
 use crate::host::Brain;
 use crate::net::Node;
 use crate::sched::At;
+use crate::server::Sort;
 
 /// Where and when something is seen.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +65,22 @@ pub struct Target {
     /// Its group, if it is a server.
     pub group: Option<usize>,
     /// Another cluster's server took its place.
-    pub stranger: bool,
+    pub outsider: Option<Outsider>,
+}
+
+/// A server of another cluster, as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Outsider {
+    /// Of which kind.
+    pub sort: Sort,
+    /// When it started.
+    pub started: At,
+    /// Whether it has anything to lose.
+    pub has_data: bool,
+    /// A server of the group has taken its history over.
+    pub is_lent: bool,
+    /// It follows a server of the group.
+    pub is_ours: bool,
 }
 
 /// What is seen.
@@ -237,6 +254,7 @@ fn all_for(plan: &crate::plan::Plan) -> Vec<Box<dyn Check>> {
     let mut all: Vec<Box<dyn Check>> = vec![
         Box::new(promises::Promises::default()),
         Box::new(authority::Authority::default()),
+        Box::new(strangers::Strangers::default()),
         Box::new(promotion::Promotion::default()),
         Box::new(reconf::Reconf::default()),
         Box::new(pace::Pace::default()),

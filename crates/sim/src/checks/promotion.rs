@@ -14,6 +14,7 @@ use bartizan_core::time::Mono;
 
 use super::{Check, Scene, Seen, Verdict, read};
 use crate::groups::Groups;
+use crate::server::outside;
 
 /// Only an INFO this fresh makes another replica a rival beyond doubt, in milliseconds.
 const FRESH_MS: u64 = 900;
@@ -69,6 +70,7 @@ impl Promotion {
                 && self.links_up(host, other)
                 && scene.mono.since(*at).as_ms() < FRESH_MS
                 && info.role == Some(Role::Replica)
+                && info.master != Some(outside())
                 && info.master_link_down_for.as_ms() == 0
                 && info.priority.is_some_and(|priority| priority > 0)
                 && rank(info) < chosen

@@ -287,6 +287,10 @@ fn info_text(info: &Info) -> String {
     if let Some(id) = &info.run_id {
         line("run_id", &id.as_str());
     }
+    if let Some(life) = &info.life {
+        line("server_time_usec", &(life.clock.as_ms() * 1000));
+        line("uptime_in_seconds", &(life.up_for.as_ms() / 1000));
+    }
     line(
         "\r\n# Replication\r\nconnected_slaves",
         &info.replicas.len(),
@@ -334,6 +338,12 @@ fn info_text(info: &Info) -> String {
         let lag = info.lags.get(n).map_or(0, |lag| lag.as_ms() / 1000);
         let value = format!("ip={host},port={port},state=online,offset=1,lag={lag}");
         line(&format!("slave{n}"), &value);
+    }
+    if let Some(has_keys) = info.has_keys {
+        text.push_str("# Keyspace\r\n");
+        if has_keys {
+            text.push_str("db0:keys=1,expires=0,avg_ttl=0\r\n");
+        }
     }
     text
 }

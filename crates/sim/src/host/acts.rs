@@ -6,13 +6,14 @@ use bartizan_core::model::durable::Durable;
 use bartizan_core::notify::event::{Event, EventKind};
 use bartizan_core::output::{Call, Greeting, LinkKind, Output, ReplicaOf};
 
-use crate::checks::{Scene, Seen, Target};
+use crate::checks::{Outsider, Scene, Seen, Target};
 use crate::codec::Near;
 use crate::fault::Kind as FaultKind;
 use crate::msg::Msg;
 use crate::net::{Kind, Node, Side};
 use crate::rand::{Purpose, Stream};
 use crate::sched::Ev;
+use crate::server::{Server, Standing};
 use crate::world::World;
 
 impl World {
@@ -102,15 +103,36 @@ impl World {
     fn target_of(&self, h: usize, link: LinkId) -> Option<Target> {
         let conn = self.net.get(*self.hosts.get(h)?.links.get(&link)?)?;
         let server = self.server_at(conn.to);
-        let (group, stranger) = match server.and_then(|s| self.servers.get(s)) {
-            Some(server) => (Some(server.group), server.trouble.stranger),
-            None => (None, false),
-        };
+        let server = server.and_then(|s| self.servers.get(s));
+        // Over a connection to the process before, nothing reaches a stranger.
+        let reached = server.filter(|_| !conn.is_left());
         Some(Target {
             node: conn.to,
             addr: self.addr_of(conn.to)?,
-            group,
-            stranger,
+            group: server.map(|server| server.group),
+            outsider: reached.and_then(|server| self.outsider(server)),
+        })
+    }
+
+    /// What there is to know of a server that is not one of the group's.
+    fn outsider(&self, it: &Server) -> Option<Outsider> {
+        let sort = it.trouble.stranger?;
+        let mut mates = self.servers.iter().filter(|mate| mate.group == it.group);
+        let id = it.history.id;
+        let took = |mate: &Server| {
+            let before = mate.history.second.is_some_and(|(before, _)| before == id);
+            mate.node != it.node && (mate.history.id == id || before)
+        };
+        let is_ours = match &it.standing {
+            Standing::Replica { of, .. } => self.groups.by_addr(of) == Some(it.group),
+            Standing::Master => false,
+        };
+        Some(Outsider {
+            sort,
+            started: it.started,
+            has_data: !it.history.writes.is_empty(),
+            is_lent: mates.any(took),
+            is_ours,
         })
     }
 

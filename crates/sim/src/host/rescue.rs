@@ -79,8 +79,14 @@ impl World {
 /// What a history has behind the fork. Where it goes on after the server was fenced is asked for
 /// anew, as the product does.
 fn range(history: &History, rescue: &Rescue) -> Result<Rescued, &'static str> {
-    let (id, fork, end) = (rescue.fork.id, rescue.fork.offset, rescue.history.offset);
     let place = history.place().ok_or("the server has no history")?;
+    let Some(fork) = rescue.fork else {
+        return Ok(Rescued::Whole {
+            file: Arc::from(format!("{}-{}.rdb", rescue.master, place.id)),
+            commands: 0,
+        });
+    };
+    let (id, fork, end) = (fork.id, fork.offset, rescue.history.offset);
     if place.id != id || rescue.history.id != id {
         return Err("the server's history is another one");
     }
@@ -130,10 +136,10 @@ mod tests {
             addr: Addr::new(HostName::parse("10.2.0.1").unwrap(), 6379),
             ip: IpAddr::V4(Ipv4Addr::new(10, 2, 0, 1)),
             auth: None,
-            fork: Fork {
+            fork: Some(Fork {
                 id: place.id,
                 offset: fork + 1,
-            },
+            }),
             history: place,
             mode: RescueMode::Stream,
             dir: None,
@@ -156,9 +162,9 @@ mod tests {
     #[test]
     fn a_history_that_is_another_or_not_kept_cannot_be_had() {
         let (mut history, rescue) = diverged(4);
-        history.backlog_from = rescue.fork.offset;
+        history.backlog_from = rescue.fork.unwrap().offset;
         assert!(range(&history, &rescue).is_err());
-        history.backlog_from = rescue.fork.offset - 1;
+        history.backlog_from = rescue.fork.unwrap().offset - 1;
         assert!(range(&history, &rescue).is_ok());
         history.fork(ReplId(8));
         assert!(range(&history, &rescue).is_err());

@@ -65,6 +65,7 @@ fn quarry(mutant: Mutant) -> Quarry {
         Mutant::RescueFromNextByte => (10, Directed(CUT_OFF_WITH_A_CLIENT)),
         Mutant::NeverUnpause => (10, Directed(SWITCHED_OVER)),
         Mutant::ImpatientHeal => (10, Directed(ONE_SYNCHRONISES)),
+        Mutant::TrustAddress => (10, Directed(ANOTHER_CLUSTERS)),
     };
     Quarry {
         mutant,
@@ -175,6 +176,9 @@ const SWITCHED_OVER: &str = "
     fault 20000 switchover 0 0 s0 s0 r0
     fault 40000 switchover 0 0 s1 s1 r0
 ";
+
+/// A master of another cluster moves to the address of a replica.
+const ANOTHER_CLUSTERS: &str = "fault 40000 stranger 60000 0 r1";
 
 /// A leader waits for a replica that cannot synchronise, with three more to be re-pointed.
 const ONE_SYNCHRONISES: &str = "

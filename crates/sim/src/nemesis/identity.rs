@@ -1,13 +1,17 @@
 //! Processes that are not who they were: servers under a new address, strangers at a known one,
 //! Sentinels with an old file.
 
-use bartizan_core::addr::{Addr, Host};
+use bartizan_core::addr::Addr;
 
 use crate::net::Node;
 use crate::people::address;
+use crate::replication::StreamItem;
 use crate::sched::At;
-use crate::server::{Data, Link, Server, Standing};
+use crate::server::{Data, Link, Server, Sort, Standing, outside};
 use crate::world::{Place, World};
+
+/// How many writes another cluster's server has.
+const THEIRS: u64 = 20;
 
 impl World {
     /// A process that is down will come back as somebody else.
@@ -101,18 +105,35 @@ impl World {
         let Some(server) = self.servers.get_mut(s) else {
             return;
         };
-        server.trouble.stranger = true;
-        server.standing = match Host::parse("10.9.9.9") {
-            Some(host) if n == 1 => Standing::Replica {
-                of: Addr::new(host, 6379),
+        let sort = match n {
+            0 => Sort::Older,
+            1 => Sort::Replica,
+            2 => Sort::Younger,
+            _ => Sort::Blank,
+        };
+        server.trouble.stranger = Some(sort);
+        server.standing = match sort {
+            Sort::Replica => Standing::Replica {
+                of: outside(),
                 link: Link::Down {
                     since: At(0),
                     conn: None,
                 },
             },
-            _ => Standing::Master,
+            Sort::Older | Sort::Younger | Sort::Blank => Standing::Master,
         };
         self.boot_server(s, Data::Empty);
+        let Some(server) = self.servers.get_mut(s) else {
+            return;
+        };
+        server.trouble.stranger = Some(sort);
+        if sort == Sort::Older {
+            server.started = At(0);
+        }
+        if sort != Sort::Blank {
+            let theirs = (0..THEIRS).map(|n| StreamItem::Write(u64::MAX - n));
+            theirs.for_each(|write| server.history.push(&write));
+        }
     }
 
     /// The stranger goes, and who was there before is back.
@@ -124,9 +145,10 @@ impl World {
         let Some(server) = self.servers.get_mut(s) else {
             return;
         };
-        let (life, up) = (server.life, server.up);
+        // The process was moved meanwhile, whoever it is.
+        let (life, up, addr) = (server.life, server.up, server.addr.clone());
         *server = *displaced;
-        (server.life, server.up) = (life, up);
+        (server.life, server.up, server.addr) = (life, up, addr);
         if up {
             self.boot_server(s, Data::Saved);
         }
@@ -172,11 +194,29 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_in_a_replicas_place_is_taken_for_the_replica() {
+    fn a_stranger_in_a_replicas_place_is_left_alone() {
         for n in [0, 1] {
-            let outcome = played(&format!("fault 20000 stranger 30000 {n} r1\n"));
-            assert_eq!(fallen(&outcome), Some("S6/S8/X3"));
+            let outcome = played(&format!("fault 20000 stranger 60000 {n} r1\n"));
+            assert_eq!(fallen(&outcome), None, "{n}");
+            assert_eq!(outcome.stats.turned, 0, "{n}");
         }
+    }
+
+    #[test]
+    fn one_that_nothing_tells_from_a_server_of_the_group_is_saved_and_then_taken_in() {
+        for n in [2, 3] {
+            let outcome = played(&format!("fault 20000 stranger 60000 {n} r1\n"));
+            assert_eq!(fallen(&outcome), None, "{n}");
+            assert_eq!(outcome.stats.turned, 1, "{n}");
+        }
+    }
+
+    #[test]
+    fn strangers_are_left_alone_in_the_places_of_masters_that_were_replaced() {
+        let outcome =
+            played("fault 20000 failover 0 0 s0 s0 r0\nfault 60000 stranger 30000 0 r0\n");
+        assert_eq!(fallen(&outcome), None);
+        assert_eq!(outcome.stats.turned, 0);
     }
 
     #[test]

@@ -104,6 +104,12 @@ impl Conn {
         }
     }
 
+    /// Whether who was called has closed or forgotten it: what is sent there reaches nobody.
+    pub(crate) const fn is_left(&self) -> bool {
+        let [_, far] = &self.lanes;
+        far.gone
+    }
+
     /// The process at this end.
     pub const fn node(&self, side: Side) -> Node {
         match side {
