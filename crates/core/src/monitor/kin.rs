@@ -83,8 +83,8 @@ impl Why {
 /// Clocks of two processes, and ours, may differ by so much, and by a fiftieth of what they count.
 const SLACK: Span = Span::secs(2);
 const DRIFT: u64 = 50;
-/// For so long a proof holds, whatever becomes of the process at the address: time for people to
-/// see it and to act. And so often at most all that is there is saved, or a server that starts
+/// For so long a proof by age holds, whatever becomes of the process at the address: time for people
+/// to see it and to act. And so often at most all that is there is saved, or a server that starts
 /// again and again would fill our disk.
 const PATIENCE: Span = Span::secs(3600);
 
@@ -222,17 +222,17 @@ impl Master {
         if info.has_keys == Some(false) {
             return (Verdict::Kin, false);
         }
-        let doubted = !identity.is_worn_out(cx.now);
         let proved = |it: Foreign| it.run_id == run_id && it.why == Why::Older;
         let older = identity.foreign.is_some_and(proved) || identity.is_older(info.life, cx.now);
-        if doubted && older && !self.is_lent(addr, history.id) {
+        if older && !identity.is_worn_out(cx.now) && !self.is_lent(addr, history.id) {
             return (Verdict::Stranger(Why::Older), false);
         }
         if self.is_master(addr) {
             // Whoever named the address meant this one, or one that it is a restart of.
             return (Verdict::Kin, true);
         }
-        if doubted && self.follows_outsider(cx, addr, info) {
+        // Nobody loses by leaving it there, and it says so itself each time: this proof does not end.
+        if self.follows_outsider(cx, addr, info) {
             return (Verdict::Stranger(Why::FollowsOutsider), false);
         }
         (Verdict::Unproven, false)
