@@ -490,3 +490,47 @@ fn a_server_that_comes_back_after_a_stranger_has_the_address_that_the_stranger_l
         ",
     );
 }
+
+/// S7 fell here: the better replica was on a new connection that had not told who it is.
+#[test]
+fn who_is_not_known_on_a_new_connection_is_no_better_choice() {
+    holds(
+        "
+    seed 910000203
+    param upstream 2
+    param upstream_first 2
+    param clients 2
+    param write_every_ms 804
+    param down_after_ms 9119
+    param crash_detection_ms 200
+    param failover_timeout_ms 4905
+    param parallel_syncs 3
+    param delay_low_us 5000
+    param delay_high_us 60000
+    param outlier_of 1000
+    param patience_ms 120000
+    param sync_low_us 500
+    param sync_high_us 1000000
+    param drift_ppm 10000
+    param fencing_lag 1
+    param full_sync_ms 52
+    param faults_ms 64318
+    fault 19238 unplug 53226 2 r1
+    fault 27011 aim-persist 11516 0 s1
+    fault 34157 unplug 24 1 s2
+    fault 39283 info-cut 20278 0 r0
+    fault 42008 aim-persist 13052 0 s1
+    fault 42603 half-open 0 0 s0
+    fault 44309 full-disk 155 0 s0
+    fault 46486 priority 0 0 r2
+    fault 49606 split 45237 0 s0 s2 r1 c1
+    fault 50541 split 13344 0 s0 s1 r0 r1
+    fault 58385 aim-persist 15201 0 s0
+    fault 65254 full-disk 44415 0 s0
+    fault 65310 half-open 0 0 r0
+    fault 68487 full-disk 3731 0 s2
+    fault 74432 follow 0 0 r0 r2
+    fault 77339 busy 26 0 r0
+        ",
+    );
+}

@@ -7,7 +7,7 @@ use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{CallId, LinkId, RequestId};
 use bartizan_core::input::{Answer, Input};
 use bartizan_core::notify::event::EventKind;
-use bartizan_core::output::{Call, Output};
+use bartizan_core::output::{Call, LinkKind, Output};
 use bartizan_core::provide::command::Command;
 use bartizan_core::report::{Info, Role};
 use bartizan_core::time::Mono;
@@ -23,7 +23,8 @@ const FRESH_MS: u64 = 900;
 #[derive(Debug, Default)]
 pub(crate) struct Promotion {
     asked: BTreeMap<(usize, LinkId, CallId), Addr>,
-    known: BTreeMap<(usize, Addr), (Info, Mono)>,
+    /// With the moment, and the link that told it.
+    known: BTreeMap<(usize, Addr), (Info, Mono, LinkId)>,
     replicas: BTreeSet<(usize, Addr)>,
     down: BTreeSet<(usize, Addr)>,
     links: BTreeMap<(usize, LinkId), (Addr, bool)>,
@@ -46,7 +47,7 @@ fn rank(info: &Info) -> (u32, std::cmp::Reverse<u64>, String) {
 impl Promotion {
     fn selected(&self, groups: &Groups, scene: &Scene<'_>, addr: &Addr) -> Verdict {
         let host = scene.host;
-        let Some((info, _)) = self.known.get(&(host, addr.clone())) else {
+        let Some((info, ..)) = self.known.get(&(host, addr.clone())) else {
             return Err(format!("{addr} is selected and has never answered INFO"));
         };
         if info.priority == Some(0) {
@@ -61,12 +62,13 @@ impl Promotion {
             return Ok(());
         }
         let chosen = rank(info);
-        let better = self.known.iter().find(|((h, other), (info, at))| {
+        let better = self.known.iter().find(|((h, other), (info, at, link))| {
             *h == host
                 && other != addr
                 && groups.by_addr(other) == group
                 && self.replicas.contains(&(host, other.clone()))
                 && !self.down.contains(&(host, other.clone()))
+                && self.links.contains_key(&(host, *link))
                 && self.links_up(host, other)
                 && scene.mono.since(*at).as_ms() < FRESH_MS
                 && info.role == Some(Role::Replica)
@@ -77,7 +79,7 @@ impl Promotion {
         });
         match better {
             None => Ok(()),
-            Some(((_, other), (better, _))) => Err(format!(
+            Some(((_, other), (better, ..))) => Err(format!(
                 "{addr} {chosen:?} is selected; {other} {:?} is better",
                 rank(better)
             )),
@@ -162,7 +164,16 @@ impl Check for Promotion {
             Seen::Output(Output::Answer { request, .. }, _) => {
                 self.wishes.remove(&(host, *request));
             }
-            Seen::Output(Output::Connect { link, ip, port, .. }, _) => {
+            Seen::Output(
+                Output::Connect {
+                    link,
+                    kind: LinkKind::Command | LinkKind::PubSub,
+                    ip,
+                    port,
+                    ..
+                },
+                _,
+            ) => {
                 let addr = Addr::new(Host::Ip(*ip), *port);
                 self.links.insert((host, *link), (addr, false));
             }
@@ -194,11 +205,11 @@ impl Check for Promotion {
                 if let Some(addr) = self.asked.remove(&(host, *link, *call)) {
                     // What a reply does not tell stays as it was known.
                     let mut info = (**info).clone();
-                    if let Some((old, _)) = self.known.get(&(host, addr.clone())) {
+                    if let Some((old, ..)) = self.known.get(&(host, addr.clone())) {
                         info.priority = info.priority.or(old.priority);
                         info.offset = info.offset.or(old.offset);
                     }
-                    self.known.insert((host, addr), (info, scene.mono));
+                    self.known.insert((host, addr), (info, scene.mono, *link));
                 }
             }
             Seen::Output(Output::Event(event), _) => {
