@@ -224,3 +224,63 @@ fn the_option_is_set_and_shown() {
         );
     }
 }
+
+const HELD: &str = "6379 CLIENT PAUSE 1200 WRITE";
+
+fn count(said: &[String], words: &str) -> usize {
+    said.iter().filter(|line| line.starts_with(words)).count()
+}
+
+/// Redis would see it up to a second later.
+#[test]
+fn whoever_is_cut_off_with_a_master_that_nobody_follows_holds_its_writes_back_once() {
+    for lag_told in [None, Some(2)] {
+        let mut bench = fenced(2);
+        bench.hang(P1);
+        bench.hang(P2);
+        bench.advance(1300);
+        lag(&mut bench, MASTER, lag_told);
+        let said = bench.advance(60);
+        assert_eq!(count(&said, HELD), 1, "{said:#?}");
+        assert!(has(&said, "+fenced master mymaster 127.0.0.1 6379"));
+        assert_eq!(count(&bench.advance(60_000), "6379 CLIENT"), 0);
+    }
+}
+
+#[test]
+fn writes_that_were_held_back_go_on_when_a_replica_is_back() {
+    let mut bench = fenced(2);
+    bench.hang(P1);
+    bench.hang(P2);
+    lag(&mut bench, MASTER, None);
+    bench.until(HELD, 2300);
+    bench.advance(300);
+    lag(&mut bench, MASTER, Some(0));
+    let said = bench.advance(60);
+    assert_eq!(count(&said, "6379 CLIENT UNPAUSE"), 1, "{said:#?}");
+    // And are held back again when it goes again.
+    lag(&mut bench, MASTER, None);
+    assert_eq!(count(&bench.advance(60), HELD), 1);
+}
+
+#[test]
+fn no_writes_are_held_back_where_a_majority_answers_or_a_replica_keeps_up() {
+    let mut bench = fenced(2);
+    bench.hang(P1);
+    lag(&mut bench, MASTER, None);
+    assert_eq!(count(&bench.advance(4000), "6379 CLIENT"), 0);
+
+    let mut bench = fenced(2);
+    bench.hang(P1);
+    bench.hang(P2);
+    assert_eq!(count(&bench.advance(60_000), "6379 CLIENT"), 0);
+}
+
+#[test]
+fn no_writes_are_held_back_at_a_master_that_would_not_refuse_them() {
+    let mut bench = Bench::boot(boot_of(vec![state(2)]));
+    bench.hang(P1);
+    bench.hang(P2);
+    lag(&mut bench, MASTER, None);
+    assert_eq!(count(&bench.advance(10_000), "6379 CLIENT"), 0);
+}

@@ -50,6 +50,7 @@ pub(crate) enum Pending {
     ScriptKill,
     Pause,
     Fence,
+    Forestall,
     Unpause,
     ReadMinReplicas,
     SetMinReplicas,
