@@ -12,7 +12,7 @@ Needs root and `ip`; says so and ends where it cannot have them. `docs/chaos.md`
   cargo xtask chaos --fault NAME --runs 5  one fault; `cargo xtask chaos faults` lists them
   cargo xtask chaos switchovers            100 switchovers under 1,500 writes a second
   cargo xtask chaos thaw                   30 masters frozen, replaced and thawed
-  cargo xtask chaos fencing                20 fenced masters cut off: when do they stop?
+  cargo xtask chaos fencing                60 fenced masters cut off: when do they stop?
   cargo xtask chaos kills                  200 random kills during switchovers
   … --program redis-sentinel               the same with another Sentinel
   … --seed S --count N --verbose --keep";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::fleet::{self, NEIGHBOURS, Who};
+use crate::hardships;
 use crate::net::Host;
 use crate::stage::Stage;
 use crate::writer::Diet;
@@ -78,6 +79,26 @@ faults! {
         |stage| one_way(stage, Way::ReplicasToMaster), false;
     "mute-sentinel" "what a Sentinel sends to anybody does not arrive"
         |stage| one_way(stage, Way::SentinelToAll), false;
+    "slow-master" "everything to and from the master trickles and is late"
+        |stage| { let master = stage.master()?; hardships::slow(stage, master) }, false;
+    "slow-replica" "… to and from a replica"
+        |stage| { let replica = a_replica(stage)?; hardships::slow(stage, replica) }, false;
+    "slow-sentinel" "… to and from a Sentinel"
+        |stage| { let sentinel = stage.any_sentinel(); hardships::slow(stage, sentinel) }, false;
+    "flicker-master" "the master's links to everybody fail for moments, again and again"
+        hardships::flicker, false;
+    "reset-master" "all connections of the master are reset, again and again"
+        |stage| { let master = stage.master()?; hardships::reset(stage, master) }, false;
+    "reset-sentinel" "… of a Sentinel"
+        |stage| { let sentinel = stage.any_sentinel(); hardships::reset(stage, sentinel) }, false;
+    "hang-long" "anybody hangs for ten seconds to a minute"
+        hardships::hang_long, false;
+    "empty-replica" "a replica is killed, loses its data, and comes back"
+        hardships::empty_replica, false;
+    "empty-master" "the master is killed, loses its data, and comes back after it was replaced"
+        hardships::empty_master, false;
+    "old-file" "a Sentinel is killed, and starts with its file of before a switchover"
+        hardships::old_file, false;
     "leader-killed-standing" "failover: the leader is killed when it stands"
         |stage| leader_killed(stage, "+try-failover"), false;
     "leader-killed-elected" "failover: … when it is elected"
@@ -125,14 +146,14 @@ pub(crate) fn named(name: &str) -> Option<&'static Fault> {
     ALL.iter().find(|fault| fault.name == name)
 }
 
-fn a_replica(stage: &mut Stage) -> Result<Who> {
+pub(crate) fn a_replica(stage: &mut Stage) -> Result<Who> {
     let replicas = stage.replicas()?;
     let replica = stage.dice.one_of(&replicas);
     replica.copied().context("there is a replica")
 }
 
 /// Until all Sentinels name another server than this; goes on if that does not happen.
-fn await_other_master(stage: &mut Stage, old: Who) -> Result<Option<Who>> {
+pub(crate) fn await_other_master(stage: &mut Stage, old: Who) -> Result<Option<Who>> {
     let end = std::time::Instant::now() + PATIENCE;
     while std::time::Instant::now() < end {
         stage.pass(Duration::from_millis(20))?;

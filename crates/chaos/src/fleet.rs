@@ -200,6 +200,20 @@ impl Fleet {
         Ok(())
     }
 
+    /// Removes the data of a server that was killed.
+    pub(crate) fn wipe(&self, who: Who) -> Result<()> {
+        let dir = self.dir(who);
+        let log = dir.join("appendonlydir");
+        if log.exists() {
+            fs::remove_dir_all(&log)?;
+        }
+        let dump = dir.join("dump.rdb");
+        if dump.exists() {
+            fs::remove_file(&dump)?;
+        }
+        Ok(())
+    }
+
     /// Stops a process where it stands.
     pub(crate) fn freeze(&mut self, who: Who) {
         self.turn(who, |life| match life {

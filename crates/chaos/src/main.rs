@@ -9,6 +9,7 @@ mod dice;
 mod faults;
 mod figures;
 mod fleet;
+mod hardships;
 mod ledger;
 mod live;
 mod net;

@@ -43,6 +43,7 @@ impl Host {
 pub(crate) struct Net {
     hosts: u8,
     cuts: BTreeSet<(Host, Host)>,
+    slow: BTreeSet<Host>,
 }
 
 impl Net {
@@ -56,6 +57,7 @@ impl Net {
         let net = Self {
             hosts,
             cuts: BTreeSet::new(),
+            slow: BTreeSet::new(),
         };
         let all = || (0..hosts).map(Host);
         let mut names = format!("netns add {}\n", hub());
@@ -124,7 +126,50 @@ impl Net {
             let words = neighbour(target, &target.hardware());
             ip(Some(&self.namespace(source)), &words)?;
         }
+        for host in std::mem::take(&mut self.slow) {
+            for (namespace, device) in self.both_ends(host) {
+                shape(&namespace, &["del", "dev", &device, "root"])?;
+            }
+        }
         Ok(())
+    }
+
+    /// What a host sends and is sent trickles, behind a queue that is half a second long. False
+    /// where the system has no traffic control.
+    pub(crate) fn slow(&mut self, host: Host) -> Result<bool> {
+        let bucket = ["rate", "256kbit", "burst", "4kb", "limit", "16kb"];
+        for (namespace, device) in self.both_ends(host) {
+            let words = ["replace", "dev", &device, "root", "tbf"];
+            if !shape(&namespace, &[words.as_slice(), &bucket].concat())? {
+                return Ok(false);
+            }
+            self.slow.insert(host);
+        }
+        Ok(true)
+    }
+
+    /// Resets all connections of a host. False where the system cannot.
+    pub(crate) fn reset(&self, host: Host) -> Result<bool> {
+        let namespace = self.namespace(host);
+        let words = [
+            "netns",
+            "exec",
+            &namespace,
+            "ss",
+            "--no-header",
+            "--kill",
+            "--tcp",
+        ];
+        let output = Command::new("ip").args(words).output();
+        let output = output.context("`ip` of iproute2 cannot be started")?;
+        // It lists those that it reset.
+        Ok(output.status.success() && !output.stdout.is_empty())
+    }
+
+    /// Where what a host sends, and what it is sent, passes.
+    fn both_ends(&self, host: Host) -> [(String, String); 2] {
+        let sent = (self.namespace(host), "eth0".to_owned());
+        [sent, (hub(), format!("p{}", host.0))]
     }
 }
 
@@ -181,6 +226,17 @@ fn remove(owner: u32) {
             // One that cannot be removed now is swept by the next run.
             let _ = ip(None, &format!("netns del {name}\n"));
         }
+    }
+}
+
+/// Runs `tc qdisc`; false when it is not there or does not do it.
+fn shape(namespace: &str, words: &[&str]) -> Result<bool> {
+    let mut command = Command::new("tc");
+    command.args(["-n", namespace, "qdisc"]).args(words);
+    match command.stderr(Stdio::null()).status() {
+        Ok(status) => Ok(status.success()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).context("starting `tc`"),
     }
 }
 

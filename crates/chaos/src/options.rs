@@ -24,7 +24,7 @@ Usage: cargo xtask chaos [run] [OPTIONS]         faults, each with its accountin
   --minutes N       as many runs as begin within this time
   --fault NAME      this fault alone; may be given again
   --seed S          where chance begins (the usual: the time)
-  --count N         rounds of switchovers (100), thaw (30), fencing (20) or kills (200)
+  --count N         rounds of switchovers (100), thaw (30), fencing (60) or kills (200)
   --rescue MODE     `sentinel rescue`: off, stream (the usual) or snapshot
   --program PATH    another Sentinel, such as redis-sentinel
   --verbose         the history of every run, not only of a failed one

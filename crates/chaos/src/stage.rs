@@ -198,6 +198,30 @@ impl Stage {
         Ok(())
     }
 
+    /// Links are whole again; processes are left as they are.
+    pub(crate) fn reconnect(&mut self) -> Result<()> {
+        self.unreachable.clear();
+        self.fleet.net.heal()
+    }
+
+    /// What somebody sends and is sent trickles; false where that cannot be had.
+    pub(crate) fn slow(&mut self, who: Who) -> Result<bool> {
+        self.note(format!("slow: {who}"));
+        self.fleet.net.slow(who.host())
+    }
+
+    /// Resets somebody's connections; false where that cannot be had.
+    pub(crate) fn reset_connections(&mut self, who: Who) -> Result<bool> {
+        self.note(format!("reset the connections of {who}"));
+        self.fleet.net.reset(who.host())
+    }
+
+    /// A killed server has no data any more.
+    pub(crate) fn wipe(&mut self, who: Who) -> Result<()> {
+        self.note(format!("{who} has lost its data"));
+        self.fleet.wipe(who)
+    }
+
     /// Starts writers that follow the Sentinels.
     pub(crate) fn write(&mut self, writers: u32, pace: Duration, patience: Duration) -> Result<()> {
         for _ in 0..writers {

@@ -25,6 +25,11 @@ impl RunId {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// A number that differs between Sentinels, for moments that should not be the same for all.
+    pub(crate) fn spread(&self) -> u64 {
+        spread(&self.0)
+    }
+
     /// A fresh id of 40 lower-case hex characters from 20 random bytes.
     pub fn from_random(bytes: [u8; 20]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -36,6 +41,13 @@ impl RunId {
         }
         Self(id)
     }
+}
+
+/// Spreads names that differ little over all numbers (FNV-1a).
+fn spread(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 impl fmt::Display for RunId {
@@ -94,6 +106,11 @@ impl MasterName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A number that differs between masters, for moments that should not be the same for all.
+    pub(crate) fn spread(&self) -> u64 {
+        spread(self.0.as_bytes())
     }
 }
 

@@ -264,7 +264,9 @@ fn behind_slow_connections_a_server_has_longer_to_answer_a_hello() {
         };
         when("+server-state").since(when("6379 HELLO"))
     };
-    assert!(held_for(100) < Span::ms(1500));
+    // It is seen with a PONG, which comes within the period of PING and a round trip.
+    let quick = held_for(100);
+    assert!(quick < Span::ms(1700), "{quick:?}");
     assert!(held_for(900) > Span::ms(2000));
 }
 
@@ -413,7 +415,7 @@ fn a_server_that_is_heard_of_is_pinged_less_and_its_hang_is_seen_as_soon() {
         pings += only(&bench.give(heard), "6379 PING").len();
         pings += only(&bench.advance(300), "6379 PING").len();
     }
-    assert_eq!(pings, 60, "one a second in a minute");
+    assert_eq!(pings, 30, "one for each hello in a minute");
     bench.hang(MASTER);
     let began = bench.now;
     bench.until("+sdown", 10_000);

@@ -320,9 +320,19 @@ impl<'a> Run<'a> {
         outcome.promoted = first.map(|p| p.at.since(self.killed_at)).collect();
         outcome.promoted.sort();
         outcome.promoted_twice = promoted.values().filter(|all| all.len() > 1).count();
+        let odd = |group: &usize| promoted.get(group).map_or(0, Vec::len) != 1;
+        for group in self.killed.keys().filter(|group| odd(group)).take(TOLD) {
+            let all = promoted.get(group).map(Vec::as_slice).unwrap_or_default();
+            (self.say)(&story(*group, all, self.killed_at, last));
+        }
         for group in self.killed.keys() {
             let all = promoted.get(group).map(Vec::as_slice).unwrap_or_default();
-            let right = all.last().map(|promotion| promotion.addr);
+            // Of two promotions the one of the newer epoch counts, which may be the earlier one.
+            let right = last
+                .first()
+                .and_then(|news| news.get(group))
+                .map(|(_, addr)| *addr);
+            let right = right.filter(|right| all.iter().any(|it| it.addr == *right));
             match agreed_at(*group, right, last).zip(agreed_at(*group, right, news)) {
                 Some((_, at)) => outcome.agreed.push(at.since(self.killed_at)),
                 None if agreed_at(*group, right, last).is_some() => outcome.overruled += 1,
@@ -431,6 +441,43 @@ impl<'a> Run<'a> {
             std::thread::sleep(Duration::from_millis(10).min(bound - waited));
         }
     }
+}
+
+/// Groups of which it is told in detail what became of them.
+const TOLD: usize = 5;
+
+/// What became of a group that was not promoted exactly once: its promotions, and the addresses
+/// that the Sentinels give in the end.
+fn story(
+    group: usize,
+    promotions: &[Promotion],
+    killed_at: Moment,
+    last: &[agreement::News],
+) -> String {
+    let promotions: Vec<String> = promotions
+        .iter()
+        .map(|it| {
+            let after = it.at.since(killed_at).as_secs_f64();
+            format!("{} after {after:.3} s", it.addr)
+        })
+        .collect();
+    let given: Vec<String> = last
+        .iter()
+        .map(|news| match news.get(&group) {
+            Some((_, addr)) => addr.to_string(),
+            None => "the old one".to_owned(),
+        })
+        .collect();
+    format!(
+        "{}: promoted {}; in the end the Sentinels give {}",
+        Scene::name(group),
+        if promotions.is_empty() {
+            "never".to_owned()
+        } else {
+            promotions.join(", then ")
+        },
+        given.join(", ")
+    )
 }
 
 /// When the last Sentinel gave this address for a group, if all did.

@@ -371,3 +371,79 @@ fn a_loss_that_was_told_of_a_server_that_is_still_loading_has_been_told() {
         ",
     );
 }
+
+/// S9 fell here: the check learnt of a new bound from the file, which was still being written.
+#[test]
+fn a_raised_parallel_syncs_counts_at_once() {
+    holds(
+        "
+    seed 950000000892
+    param replicas 3
+    param clients 0
+    param faults_ms 12725
+    fault 27000 failover 0 0 s2 s2 r0
+    fault 27724 set 0 2 s2 s0 r1
+        ",
+    );
+}
+
+/// S14 fell here: the check forgot by a reset who had asked for the failover that it ended.
+#[test]
+fn an_operators_failover_that_a_reset_ends_is_told_when_the_disk_is_done() {
+    holds(
+        "
+    seed 950000000986
+    param replicas 1
+    param clients 0
+    param sync_low_us 500
+    param sync_high_us 1000000
+    param faults_ms 98715
+    fault 113227 failover 0 0 s2 s2 r0
+    fault 113697 reset-master 0 0 s2 s2 r0
+        ",
+    );
+}
+
+/// S6 fell here: the check dropped what peers had said of the new master with what they had said
+/// of the former one.
+#[test]
+fn a_new_master_may_be_down_by_the_word_of_peers_when_the_news_of_it_comes_from_the_disk() {
+    holds(
+        "
+    seed 960000000738
+    param replicas 3
+    param clients 0
+    param down_after_ms 1458
+    param delay_low_us 1000
+    param delay_high_us 20000
+    param sync_low_us 500
+    param sync_high_us 1000000
+    param fencing_lag 5
+    param faults_ms 15470
+    fault 26222 deaf 2875 0 s1 r0 r2 r3
+    fault 27000 misconf 5512 0 r1
+        ",
+    );
+}
+
+/// S16 fell here: the check counted a pause from the answer, the Sentinel from its own question.
+#[test]
+fn a_pause_that_is_over_when_the_promotion_is_written_needs_no_end() {
+    holds(
+        "
+    seed 960000001135
+    param masters 6
+    param replicas 4
+    param clients 0
+    param down_after_ms 6477
+    param delay_low_us 1000
+    param delay_high_us 20000
+    param sync_low_us 500
+    param sync_high_us 1000000
+    param drift_ppm 200
+    param faults_ms 28127
+    fault 38727 switchover 0 1 s2 s1 r29
+    fault 40000 deaf 2754 0 s1 s2 r1 r8 r9 r11 r12 r13 r15 r17 r20 r21 r23 r25
+        ",
+    );
+}

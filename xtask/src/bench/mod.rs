@@ -1,4 +1,4 @@
-//! The measurements, built in release mode, of Bartizan beside redis-sentinel.
+//! The measurements, of Bartizan as it is installed beside redis-sentinel.
 
 mod machine;
 mod page;
@@ -18,7 +18,7 @@ use parts::Part;
 use results::Results;
 
 pub(crate) const HELP: &str = "\
-Measures Bartizan (built in release mode) and the installed redis-sentinel in the same run.
+Measures Bartizan (built with the profile `dist`, as it is installed) and the installed redis-sentinel in the same run.
 
 Without a word it measures everything, part after part, and writes docs/benchmarks.md and
 docs/benchmarks/*.svg. That takes about an hour and a quarter, most of it waiting for redis-sentinel,
@@ -141,7 +141,8 @@ fn everything(options: &Options) -> Result<()> {
         folder.display()
     );
     println!("building …");
-    build(&["bartizan", "bartizan-load"])?;
+    build("dist", "bartizan")?;
+    build("release", "bartizan-load")?;
     let failed = run::run(&parts, &folder)?;
     report(options.quick)?;
     if !failed.is_empty() {
@@ -162,11 +163,15 @@ fn report(quick: bool) -> Result<()> {
     page::write(&results, &root, &target)
 }
 
-fn build(packages: &[&str]) -> Result<()> {
-    let mut words = vec!["build", "--quiet", "--release"];
-    for package in packages {
-        words.extend(["--package", package]);
-    }
+fn build(profile: &str, package: &str) -> Result<()> {
+    let words = [
+        "build",
+        "--quiet",
+        "--profile",
+        profile,
+        "--package",
+        package,
+    ];
     shell::cargo(&words, &[])
 }
 
@@ -185,8 +190,8 @@ fn load(what: &str, args: &[String]) -> Result<()> {
     if !args.iter().any(|word| word == "--program") {
         packages::ensure_test_programs()?;
         println!("building Bartizan …");
-        build(&["bartizan"])?;
-        let binary = shell::target_dir()?.join("release").join("bartizan");
+        build("dist", "bartizan")?;
+        let binary = shell::target_dir()?.join("dist").join("bartizan");
         ours = format!("bartizan={}", binary.display());
         words.extend([
             "--program",

@@ -99,7 +99,7 @@ fn about(results: &Results) -> String {
         (
             "Bartizan",
             format!(
-                "commit {}, release build, {}",
+                "commit {}, built with the profile dist, {}",
                 fact("commit"),
                 fact("rustc")
             ),

@@ -32,7 +32,7 @@ pub(crate) const THEIRS: &str = "redis-sentinel";
 pub(crate) fn run(parts: &[Part], folder: &Path) -> Result<Vec<String>> {
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let interrupt = Interrupt::watch()?;
-    let release = shell::target_dir()?.join("release");
+    let built = shell::target_dir()?;
     let machine = machine::facts();
     let mut failed = Vec::new();
     for (index, part) in parts.iter().enumerate() {
@@ -47,7 +47,7 @@ pub(crate) fn run(parts: &[Part], folder: &Path) -> Result<Vec<String>> {
         );
         let (date, load, busy) = (machine::date(), machine::load_average(), machine::busy());
         let began = Instant::now();
-        match measure(part, &release, folder, &interrupt) {
+        match measure(part, &built, folder, &interrupt) {
             Ok(results) => {
                 let took = began.elapsed().as_secs();
                 let whole = json!({
@@ -75,17 +75,12 @@ pub(crate) fn minutes(span: Duration) -> String {
 }
 
 /// All rows of a part.
-fn measure(
-    part: &Part,
-    release: &Path,
-    folder: &Path,
-    interrupt: &Interrupt,
-) -> Result<Vec<Value>> {
+fn measure(part: &Part, built: &Path, folder: &Path, interrupt: &Interrupt) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     for call in &part.calls {
         match call {
             Call::Load(words, programs) => {
-                rows.extend(load(words, *programs, release, folder, interrupt)?);
+                rows.extend(load(words, *programs, built, folder, interrupt)?);
             }
             Call::Micro(words) => {
                 let began = SystemTime::now();
@@ -105,15 +100,15 @@ fn measure(
 fn load(
     words: &[String],
     programs: Programs,
-    release: &Path,
+    built: &Path,
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<Vec<Value>> {
     let json = folder.join("under-way");
-    let mut command = Command::new(release.join("bartizan-load"));
+    let mut command = Command::new(built.join("release").join("bartizan-load"));
     command.args(words).arg("--json").arg(&json);
     if programs != Programs::RedisSentinel {
-        let ours = format!("{OURS}={}", release.join("bartizan").display());
+        let ours = format!("{OURS}={}", built.join("dist").join("bartizan").display());
         command.args(["--program", &ours]);
     }
     if programs != Programs::Bartizan {

@@ -32,6 +32,8 @@ use crate::tls::{self, Tls};
 
 /// Bytes that may wait for a peer that does not read; beyond it the link is closed.
 const WAITING_BYTES: usize = 1 << 20;
+/// What is sent in one go, mostly.
+const USUAL_BYTES: usize = 256;
 /// Bytes read at a time.
 const SCRATCH_BYTES: usize = 64 << 10;
 /// Seconds of silence after which the kernel probes whether the other side is still there.
@@ -144,6 +146,10 @@ impl Links {
             return;
         };
         let out = &mut *line.out.borrow_mut();
+        if out.capacity() == 0 {
+            // Room for a PING and a hello at once, in place of growing to it step by step.
+            out.reserve(USUAL_BYTES);
+        }
         match &mut *line.protocol.borrow_mut() {
             Protocol::Command(protocol) => protocol.call(id, call, renames, out),
             Protocol::PubSub(protocol) => protocol.call(id, call, renames, out),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bartizan_core::provide::reply::Reply;
 use bartizan_wire::resp::{Argv, Limits, ProtocolError, RequestDecoder};
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::acl::Reason;
 use super::seat::{Seat, Slot, Waiting};
@@ -179,7 +180,18 @@ impl Client {
         while self.waiting.is_none() && !self.closing && self.out.len() < WRITE_BYTES {
             match self.seat.pop() {
                 Some(Slot::Ready(bytes)) => self.out.extend_from_slice(&bytes),
-                Some(Slot::Waiting(waiting)) => self.waiting = Some(waiting),
+                Some(Slot::Waiting(mut waiting)) => {
+                    // Replies that are there already go out together: a peer's hellos about many
+                    // masters come in one go, and so should what is said to them.
+                    let reply = waiting.reply.try_recv();
+                    self.waiting = Some(waiting);
+                    match reply {
+                        Ok(reply) => self.settle(&reply),
+                        Err(TryRecvError::Empty) => {}
+                        // Only when the process ends.
+                        Err(TryRecvError::Closed) => self.closing = true,
+                    }
+                }
                 Some(Slot::Close) => self.closing = true,
                 None => break,
             }

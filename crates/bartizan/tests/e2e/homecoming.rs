@@ -82,3 +82,35 @@ fn writes_of_a_returned_master_that_cannot_be_fenced_are_in_a_file_before_it_is_
     let kept = fleet.servers[new].ask(&["EXISTS", "late:1"]);
     assert_eq!(kept, Some(Value::Int(0)), "it diverged");
 }
+
+#[test]
+fn a_redis_sentinel_in_the_fleet_demotes_no_master_before_its_writes_are_saved() {
+    if Flavor::UnderTest.is_upstream() {
+        return;
+    }
+    let plan = Plan {
+        sentinels: vec![Flavor::UnderTest, Flavor::UnderTest, Flavor::RedisSentinel],
+        ..Plan::default()
+    };
+    // Without a fence all that waited is executed: the file has to have every one of them.
+    let lines = |_| vec!["user default on nopass ~* &* +@all -client|pause".to_owned()];
+    let fleet = Fleet::start_with(plan, lines);
+    let (new, mut client) = thaw_after_a_failover(&fleet);
+    let acknowledged: Vec<usize> = (0..20)
+        .take_while(|_| client.read().is_ok_and(|reply| reply.is_ok()))
+        .collect();
+    assert!(!acknowledged.is_empty(), "nothing was put at risk");
+    // It is a replica by now, so the file has to be there: no waiting for it.
+    let texts: Vec<String> = saved(&fleet, ".resp")
+        .iter()
+        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .collect();
+    for n in acknowledged {
+        let key = format!("late:{n}");
+        let kept = fleet.servers[new].ask(&["EXISTS", &key]) == Some(Value::Int(1));
+        let rescued = texts
+            .iter()
+            .any(|text| text.contains(&format!("{key}\r\n")));
+        assert!(kept || rescued, "{key} is nowhere");
+    }
+}

@@ -1,5 +1,5 @@
-//! A master with `fencing min-replicas 1` is cut off with a client: for how long does it go on
-//! taking writes?
+//! A master with `fencing min-replicas 1` is cut off with a client, in every other round with a
+//! Sentinel too: for how long does it go on taking writes?
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use bartizan_load::client::Stop;
 
 use super::{Plan, row};
 use crate::faults;
-use crate::fleet::NEIGHBOURS;
+use crate::fleet::{NEIGHBOURS, Who};
 use crate::ledger::Account;
 use crate::stage::Stage;
 use crate::writer::Diet;
@@ -18,20 +18,29 @@ const PACE: Duration = Duration::from_millis(10);
 const WRITER_PATIENCE: Duration = Duration::from_secs(1);
 /// Longer than it may take writes, and than a failover takes.
 const APART: Duration = Duration::from_secs(5);
-const USUAL: usize = 20;
+const USUAL: usize = 60;
 
 pub(super) fn run(plan: &Plan, stop: &Stop) -> Result<()> {
     let mut stage = Stage::set(&plan.program, plan.seed, stop)?;
     let mut total = Account::default();
-    let mut figures = Vec::new();
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for number in 1..=plan.count.unwrap_or(USUAL) {
-        let (figure, account) = round(&mut stage).with_context(|| format!("round {number}"))?;
-        println!("round {number}: took writes for {} ms", figure.as_millis());
+        let with = (number % 2 == 0).then(|| stage.any_sentinel());
+        let done = round(&mut stage, with);
+        let (figure, account) = done.with_context(|| format!("round {number}"))?;
+        let company = with.map_or_else(|| "alone".to_owned(), |who| format!("with {who}"));
+        let ms = figure.as_millis();
+        println!("round {number}: cut off {company}, it took writes for {ms} ms");
         total.absorb(&account);
-        figures.push(figure);
+        if with.is_some() {
+            beside.push(figure);
+        } else {
+            alone.push(figure);
+        }
     }
     println!("{}", total.line());
-    row("cut off, it took writes for", figures);
+    row("cut off with a client, it took writes for", alone);
+    row("cut off with a client and a Sentinel", beside);
     let clean = total.unexplained.is_empty();
     ensure!(
         clean,
@@ -40,7 +49,7 @@ pub(super) fn run(plan: &Plan, stop: &Stop) -> Result<()> {
     Ok(())
 }
 
-fn round(stage: &mut Stage) -> Result<(Duration, Account)> {
+fn round(stage: &mut Stage, with: Option<Who>) -> Result<(Duration, Account)> {
     stage.begin();
     stage.settle()?;
     faults::fence(stage)?;
@@ -49,7 +58,8 @@ fn round(stage: &mut Stage) -> Result<(Duration, Account)> {
     stage.write_to(old, Diet::Keys, WRITER_PATIENCE)?;
     stage.pass_some(500, 1500)?;
     let cut = Instant::now();
-    stage.isolate(&[old], &[NEIGHBOURS])?;
+    let inside: Vec<Who> = [old].into_iter().chain(with).collect();
+    stage.isolate(&inside, &[NEIGHBOURS])?;
     stage.pass(APART)?;
     let outcome = stage.close()?;
     let healed = cut + APART;

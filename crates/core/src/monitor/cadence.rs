@@ -9,6 +9,7 @@ use crate::addr::{Addr, Host};
 use crate::ctx::Ctx;
 use crate::failover::Failover;
 use crate::fencing::Fencing;
+use crate::ids::MasterName;
 use crate::model::master::Master;
 use crate::model::peer::PeerLink;
 use crate::model::server::Server;
@@ -80,7 +81,7 @@ impl Master {
     fn greet_peers(&mut self, cx: &mut Ctx, hello: &HelloDraft) {
         let unrenamed = Arc::default();
         for (id, peer) in &mut self.peers {
-            if hello_due(peer.told_at, cx) > cx.now {
+            if hello_due(&self.name, peer.told_at, cx) > cx.now {
                 continue;
             }
             // The link is taken out for the call, since the hello needs the rest of the context.
@@ -111,7 +112,7 @@ impl Master {
         });
         let peers = self.peers.iter().filter_map(|(id, peer)| {
             cx.peers.get(id).filter(|shared| shared.link.is_up())?;
-            Some(hello_due(peer.told_at, cx))
+            Some(hello_due(&self.name, peer.told_at, cx))
         });
         servers.chain(peers).min()
     }
@@ -207,6 +208,7 @@ impl Master {
             periods,
             down_after: self.options.down_after,
             ping_every: ping_every(self.options.down_after, periods),
+            hello_owed: Some(server.hello_owed),
             auth: &self.auth,
             renames: &self.options.renames,
             pace: server.pace(),
@@ -296,8 +298,16 @@ impl HelloDraft {
     }
 }
 
-fn hello_due(told: Option<Mono>, cx: &Ctx) -> Mono {
-    told.map_or(cx.now, |told| told + cx.periods.publish)
+/// When a peer is told of a master again: once in a period, at one of a few moments in it. So many
+/// masters' hellos go to a peer, and are answered, in one go; a thousand of them at a thousand
+/// moments would be a quarter of what an idle Sentinel does.
+fn hello_due(master: &MasterName, told: Option<Mono>, cx: &Ctx) -> Mono {
+    const MOMENTS: u64 = 20;
+    let Some(told) = told else { return cx.now };
+    let period = cx.periods.publish.as_ms().max(1);
+    let moment = period * (master.spread() % MOMENTS) / MOMENTS;
+    let since = (told.as_ms() + period - moment) % period;
+    told + Span::ms(period - since)
 }
 
 /// How long after a hello a server is owed the next one. It then waits for a PONG, so it is owed a
@@ -318,6 +328,7 @@ impl PeerLink {
             periods: &cx.periods,
             down_after: self.down_after,
             ping_every: ping_every(self.down_after, &cx.periods),
+            hello_owed: None,
             auth: &auth,
             renames: &renames,
             pace: Pace::Usual,
@@ -338,6 +349,7 @@ impl PeerLink {
             periods: &cx.periods,
             down_after: self.down_after,
             ping_every: ping_every(self.down_after, &cx.periods),
+            hello_owed: None,
             auth: &None,
             renames: &renames,
             pace: Pace::Usual,

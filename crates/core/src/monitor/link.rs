@@ -63,6 +63,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) periods: &'a Periods,
     pub(crate) down_after: Span,
     pub(crate) ping_every: Span,
+    /// From when on the server is owed a hello; a peer is not: it is told without waiting.
+    pub(crate) hello_owed: Option<Mono>,
     pub(crate) auth: &'a Option<Credentials>,
     pub(crate) renames: &'a Arc<Renames>,
     pub(crate) pace: Pace,
@@ -482,7 +484,9 @@ impl Link {
         let listens = self.pubsub.as_ref().is_some_and(Socket::is_up);
         let rhythm = Rhythm {
             every: terms.ping_every,
-            when_heard: terms.periods.ping,
+            when_heard: terms.periods.ping.max(terms.periods.publish),
+            hello_owed: terms.hello_owed,
+            offset: terms.me.spread(),
         };
         self.ping
             .next_due(since, rhythm, listens.then_some(self.heard_at))

@@ -26,6 +26,41 @@ pub(crate) struct Rhythm {
     pub(crate) every: Span,
     /// After the last PING, whatever other signs there are.
     pub(crate) when_heard: Span,
+    /// From then on a hello waits for the next PONG.
+    pub(crate) hello_owed: Option<Mono>,
+    /// Where between two moments of the grid this Sentinel has its own.
+    pub(crate) offset: u64,
+}
+
+/// Moments of the grid in a period of PING.
+const GRAINS: u64 = 50;
+
+impl Rhythm {
+    /// By how much a PING that a hello waits for goes ahead of others. The hello is a sign of life
+    /// to every Sentinel that listens, and those that would have asked a moment later need not:
+    /// they all count from the same last hello, and would otherwise all ask at once.
+    const fn lead(self) -> Span {
+        self.every.over(20)
+    }
+
+    /// When to ask, after a last sign of life, if nothing more is heard.
+    fn after(self, sign: Mono) -> Mono {
+        let usual = sign + self.every;
+        let ahead = Mono::from_ms(usual.as_ms() - self.lead().as_ms());
+        let due = self
+            .hello_owed
+            .map_or(usual, |owed| ahead.max(owed).min(usual));
+        self.on_grid(due)
+    }
+
+    /// The last moment of a fine grid that is not after `due`: so that many servers are asked in
+    /// one go, which costs the kernel much less than as many single goes. The grid of each
+    /// Sentinel lies elsewhere, so that two on one machine do not ask all the same servers at once.
+    fn on_grid(self, due: Mono) -> Mono {
+        let grain = self.every.over(GRAINS).as_ms().max(1);
+        let past = (due.as_ms() + grain - self.offset % grain) % grain;
+        Mono::from_ms(due.as_ms().saturating_sub(past))
+    }
 }
 
 impl PingBook {
@@ -50,7 +85,7 @@ impl PingBook {
             Some(sent) => {
                 let sign = heard.map_or(self.replied_at, |heard| heard.max(self.replied_at));
                 let latest = sent + rhythm.when_heard.max(rhythm.every);
-                Some(up.max((sign.max(sent) + rhythm.every).min(latest)))
+                Some(up.max(rhythm.after(sign.max(sent)).min(latest)))
             }
             None => Some(up),
         }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bartizan_core::addr::Addr;
 use bartizan_core::ids::{CallId, Epoch, LinkId, MasterName, RunId};
 use bartizan_core::input::{Answer, Input};
 use bartizan_core::notify::event::EventKind;
@@ -21,8 +22,9 @@ type Key = (usize, usize);
 #[derive(Debug, Default)]
 pub(crate) struct Authority {
     attempts: Attempts,
-    asked: BTreeMap<(usize, LinkId, CallId), (usize, Node)>,
-    opinions: BTreeMap<Key, BTreeMap<Node, Opinion>>,
+    asked: BTreeMap<(usize, LinkId, CallId), (usize, Node, Addr)>,
+    /// What each peer said last of a master, and of which address it said so.
+    opinions: BTreeMap<Key, BTreeMap<Node, (Addr, Opinion)>>,
     votes: BTreeMap<(Key, Epoch), BTreeSet<Node>>,
     peers: BTreeMap<Key, BTreeSet<RunId>>,
     quorum: BTreeMap<Key, u32>,
@@ -53,7 +55,7 @@ impl Authority {
     }
 
     fn hears(&mut self, scene: &Scene<'_>, link: LinkId, call: CallId, answer: &Answer) {
-        let Some((group, peer)) = self.asked.remove(&(scene.host, link, call)) else {
+        let Some((group, peer, addr)) = self.asked.remove(&(scene.host, link, call)) else {
             return;
         };
         let Answer::Opinion(opinion) = answer else {
@@ -66,7 +68,8 @@ impl Authority {
                 .or_default()
                 .insert(peer);
         }
-        self.opinions.entry(key).or_default().insert(peer, *opinion);
+        let said = (addr, *opinion);
+        self.opinions.entry(key).or_default().insert(peer, said);
     }
 
     fn event(
@@ -114,8 +117,12 @@ impl Authority {
             }
             EventKind::Odown => return self.quorum_holds(key),
             EventKind::ElectedLeader => return self.majority_holds(key),
+            // The new one may have been asked about while the news of it waited for the disk.
             EventKind::SwitchMaster => {
-                self.opinions.remove(&key);
+                let new = read::addr_at(payload, 3);
+                if let Some(opinions) = self.opinions.get_mut(&key) {
+                    opinions.retain(|_, (addr, _)| Some(&*addr) == new.as_ref());
+                }
             }
             _ => {}
         }
@@ -126,7 +133,7 @@ impl Authority {
         let down = self
             .opinions
             .get(&key)
-            .map_or(0, |all| all.values().filter(|o| o.down).count());
+            .map_or(0, |all| all.values().filter(|(_, said)| said.down).count());
         let quorum = self.quorum.get(&key).copied().unwrap_or(1);
         if 1 + down as u64 >= u64::from(quorum) {
             return Ok(());
@@ -248,8 +255,10 @@ impl Check for Authority {
             ) => match what {
                 Call::Ask { addr, .. } => {
                     if let Some(group) = groups.by_addr(addr) {
-                        self.asked
-                            .insert((scene.host, *link, *call), (group, target.node));
+                        self.asked.insert(
+                            (scene.host, *link, *call),
+                            (group, target.node, addr.clone()),
+                        );
                     }
                 }
                 Call::Reconfigure(to) => return self.reconfigures(groups, scene, to, target),

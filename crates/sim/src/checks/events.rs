@@ -100,6 +100,7 @@ impl Course {
             E::ResetMaster => {
                 *self = Self {
                     was_odown: self.was_odown,
+                    forced: self.forced,
                     reset: self.step == Step::Standing,
                     ..Self::default()
                 };

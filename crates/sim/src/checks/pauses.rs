@@ -32,7 +32,8 @@ struct Held {
 /// The pauses for switchovers under way.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
-    asked: BTreeMap<(usize, usize), LinkId>,
+    /// Over which link a pause was asked for last, and when: the Sentinel counts from there.
+    asked: BTreeMap<(usize, usize), (LinkId, Mono)>,
     held: BTreeMap<(usize, usize), Held>,
 }
 
@@ -51,7 +52,7 @@ impl Pauses {
                     .rsplit(' ')
                     .next()
                     .and_then(|ms| ms.parse::<u64>().ok());
-                let (Some(ms), Some(link)) = (ms, self.asked.get(&key)) else {
+                let (Some(ms), Some((link, asked_at))) = (ms, self.asked.get(&key)) else {
                     return Err(format!("writes of m{group} are paused unasked: {payload}"));
                 };
                 if ms > SWITCHOVER_MS {
@@ -59,7 +60,7 @@ impl Pauses {
                 }
                 let held = Held {
                     link: *link,
-                    until: Mono::from_ms(scene.mono.as_ms() + ms),
+                    until: Mono::from_ms(asked_at.as_ms() + ms),
                     late: None,
                 };
                 self.held.insert(key, held);
@@ -110,7 +111,7 @@ impl Check for Pauses {
                         return Err(format!("{} is paused for {span:?}", target.addr));
                     }
                     if let Some(group) = target.group {
-                        self.asked.insert((scene.host, group), *link);
+                        self.asked.insert((scene.host, group), (*link, scene.mono));
                     }
                 }
                 Call::Unpause => self

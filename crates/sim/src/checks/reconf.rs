@@ -47,6 +47,12 @@ impl Check for Reconf {
                     return Ok(());
                 };
                 let key = (host, group);
+                // A new bound counts at once, also while the disk is busy with an older write.
+                if event.kind == EventKind::Set
+                    && let Some(most) = new_bound(&event.payload)
+                {
+                    self.most.insert(key, most);
+                }
                 let addr = read::instance(&event.payload).map(|(_, addr)| addr);
                 match (event.kind, addr) {
                     (EventKind::SlaveReconfSent, Some(addr)) => {
@@ -81,4 +87,11 @@ impl Check for Reconf {
         }
         Ok(())
     }
+}
+
+/// What `SENTINEL SET … parallel-syncs N` made of the bound, in the words of `+set`.
+fn new_bound(payload: &str) -> Option<usize> {
+    let mut words = payload.split(' ').rev();
+    let value = words.next()?;
+    (words.next() == Some("parallel-syncs")).then(|| value.parse().ok())?
 }

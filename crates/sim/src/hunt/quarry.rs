@@ -42,7 +42,7 @@ fn quarry(mutant: Mutant) -> Quarry {
         Mutant::VoteBeforeDisk => (20, Swarm),
         Mutant::StandBeforeDisk => (20, Swarm),
         Mutant::ForgetVote => (20, Swarm),
-        Mutant::CountAnyEpoch => (100, Swarm),
+        Mutant::CountAnyEpoch => (250, Swarm),
         Mutant::NoMajority => (10, Directed(ALL_ALONE)),
         Mutant::NoQuorum => (20, Swarm),
         Mutant::PromotePriorityZero => (10, Directed(NOT_THIS_ONE)),
