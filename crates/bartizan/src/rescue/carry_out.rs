@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bartizan_core::addr::Addr;
 use bartizan_core::report::{Info, Role};
 use bartizan_core::rescue::{Rescue, RescueMode, Rescued};
 use bartizan_wire::resp::Frame;
@@ -31,7 +32,7 @@ pub(super) async fn carry_out(order: &Rescue, store: &Store, way: &Way) -> Rescu
         Ok((mut conn, info)) => {
             let said = match Range::of(order, info.history.as_ref()) {
                 Ok(range) if range.wanted() == 0 => return Rescued::Nothing,
-                Ok(range) => match ask(&mut conn, &range).await {
+                Ok(range) => match ask(&mut conn, order, &range).await {
                     Ok(()) => return stream(order, store, conn, &range, &info).await,
                     Err(trouble) => trouble.to_string(),
                 },
@@ -76,10 +77,8 @@ pub(super) async fn look(order: &Rescue, way: &Way) -> Result<(Conn, Info), Trou
 
 /// Asks for the stream. The server was looked at just before, so it continues; a full resync
 /// would be cut off here.
-async fn ask(conn: &mut Conn, range: &Range) -> Result<(), Trouble> {
-    // Servers that do not know it, or do not allow it, continue all the same.
-    conn.call(&["REPLCONF", "capa", "eof", "capa", "psync2"])
-        .await?;
+pub(super) async fn ask(conn: &mut Conn, order: &Rescue, range: &Range) -> Result<(), Trouble> {
+    introduce(conn, &order.heir).await?;
     let from = range.from.to_string();
     let reply = conn.call(&["PSYNC", range.id.as_str(), &from]).await?;
     match reply {
@@ -88,6 +87,20 @@ async fn ask(conn: &mut Conn, range: &Range) -> Result<(), Trouble> {
         Frame::Error(why) => Err(Trouble::Refused("PSYNC", text(&why))),
         other => Err(Trouble::Odd("PSYNC", format!("{other:?}"))),
     }
+}
+
+/// Says what we can read, and gives the address of the master that the group has now: the server
+/// lists us among its replicas meanwhile, and a Sentinel that has yet to hear of the switch takes
+/// everybody in that list for a replica of the group for ever. Of that one it is true.
+///
+/// Servers that do not know it, or do not allow it, continue all the same.
+pub(super) async fn introduce(conn: &mut Conn, heir: &Addr) -> Result<(), Trouble> {
+    let (host, port) = (heir.host.to_string(), heir.port.to_string());
+    let place = ["ip-address", &host, "listening-port", &port];
+    conn.call(&[&["REPLCONF"], &place[..]].concat()).await?;
+    conn.call(&["REPLCONF", "capa", "eof", "capa", "psync2"])
+        .await?;
+    Ok(())
 }
 
 /// Why reading ended before the end.

@@ -114,6 +114,7 @@ mod tests {
             master: MasterName::new("m"),
             addr: Addr::new(Host::Ip(ip), 6379),
             ip,
+            heir: Addr::new(Host::Ip(ip), 6380),
             auth: None,
             fork: Fork {
                 id: id("a"),

@@ -156,6 +156,7 @@ impl Split {
             master: MasterName::new("my/master"),
             addr: Addr::new(Host::Ip(ip), self.old.port),
             ip,
+            heir: Addr::new(Host::Ip(ip), self.new.port),
             auth: None,
             fork: self.fork,
             history: self.old.history(),
@@ -170,12 +171,15 @@ impl Split {
             max_bytes: max_bytes.unwrap_or(0),
             ..order.clone()
         };
-        let surroundings = Surroundings {
+        self.surroundings().carry_out(order)
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
             file: self.dir.path().join("sentinel.conf"),
             source: None,
             tls: TlsOptions::default(),
-        };
-        surroundings.carry_out(order)
+        }
     }
 
     fn files(&self) -> Vec<String> {
