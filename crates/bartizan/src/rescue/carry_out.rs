@@ -32,7 +32,7 @@ pub(super) async fn carry_out(order: &Rescue, store: &Store, way: &Way) -> Rescu
         Ok((mut conn, info)) => {
             let said = match Range::of(order, info.history.as_ref()) {
                 Ok(range) if range.wanted() == 0 => return Rescued::Nothing,
-                Ok(range) => match ask(&mut conn, order, &range).await {
+                Ok(range) => match ask(&mut conn, Some(&order.heir), &range).await {
                     Ok(()) => return stream(order, store, conn, &range, &info).await,
                     Err(trouble) => trouble.to_string(),
                 },
@@ -77,8 +77,12 @@ pub(super) async fn look(order: &Rescue, way: &Way) -> Result<(Conn, Info), Trou
 
 /// Asks for the stream. The server was looked at just before, so it continues; a full resync
 /// would be cut off here.
-pub(super) async fn ask(conn: &mut Conn, order: &Rescue, range: &Range) -> Result<(), Trouble> {
-    introduce(conn, &order.heir).await?;
+pub(super) async fn ask(
+    conn: &mut Conn,
+    listed_as: Option<&Addr>,
+    range: &Range,
+) -> Result<(), Trouble> {
+    introduce(conn, listed_as).await?;
     let from = range.from.to_string();
     let reply = conn.call(&["PSYNC", range.id.as_str(), &from]).await?;
     match reply {
@@ -89,15 +93,18 @@ pub(super) async fn ask(conn: &mut Conn, order: &Rescue, range: &Range) -> Resul
     }
 }
 
-/// Says what we can read, and gives the address of the master that the group has now: the server
-/// lists us among its replicas meanwhile, and a Sentinel that has yet to hear of the switch takes
-/// everybody in that list for a replica of the group for ever. Of that one it is true.
+/// Says what we can read, and as whom we are to be listed: the server counts us among its replicas
+/// meanwhile, and a Sentinel that takes it for the master takes everybody in that list for a replica
+/// of the group, for ever. So it is
+/// an address that all of them know: as a rule that of the master that the group has now.
 ///
 /// Servers that do not know it, or do not allow it, continue all the same.
-pub(super) async fn introduce(conn: &mut Conn, heir: &Addr) -> Result<(), Trouble> {
-    let (host, port) = (heir.host.to_string(), heir.port.to_string());
-    let place = ["ip-address", &host, "listening-port", &port];
-    conn.call(&[&["REPLCONF"], &place[..]].concat()).await?;
+pub(super) async fn introduce(conn: &mut Conn, listed_as: Option<&Addr>) -> Result<(), Trouble> {
+    if let Some(addr) = listed_as {
+        let (host, port) = (addr.host.to_string(), addr.port.to_string());
+        let words = ["REPLCONF", "ip-address", &host, "listening-port", &port];
+        conn.call(&words).await?;
+    }
     conn.call(&["REPLCONF", "capa", "eof", "capa", "psync2"])
         .await?;
     Ok(())
@@ -157,7 +164,7 @@ async fn stream(
 }
 
 /// The bytes before the fork.
-async fn read_lead(conn: &mut Conn, range: &Range) -> Result<Vec<u8>, Trouble> {
+pub(super) async fn read_lead(conn: &mut Conn, range: &Range) -> Result<Vec<u8>, Trouble> {
     let mut lead = Vec::new();
     let mut missing = range.lead();
     while missing > 0 {

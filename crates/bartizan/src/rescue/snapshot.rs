@@ -90,7 +90,7 @@ async fn ask(conn: &mut Conn, order: &Rescue) -> Result<u64, Trouble> {
         silence: SILENCE,
         until: Instant::now() + LONGEST,
     });
-    introduce(conn, &order.heir).await?;
+    introduce(conn, Some(&order.heir)).await?;
     // Unknown before Redis 6.2, where the stream that follows is not read.
     conn.call(&["REPLCONF", "rdb-only", "1"]).await?;
     match conn.call(&["PSYNC", "?", "-1"]).await? {

@@ -14,6 +14,7 @@ use bartizan_core::rescue::RescueMode;
 use bartizan_wire::resp::{Frame, Limits, ReplyDecoder, command as encode};
 
 mod hardships;
+mod since;
 mod unplaced;
 
 use super::sheet::Sheet;
@@ -410,7 +411,6 @@ fn a_replay_makes_what_is_new_and_leaves_alone_what_is_there() {
     assert!(!there("new"));
     call(&["replay", &file, "--to", &to, "--key", "ot*"]);
     assert!(there("other") && !there("new"));
-    split.new.ask("DEL other");
     split.new.ask("SET g2 mine");
     call(&["replay", &file, "--to", &to]);
     assert_eq!(

@@ -145,7 +145,7 @@ fn a_server_lists_whoever_rescues_as_the_master_that_the_group_has_now() {
     let (conn, info) = runtime.block_on(carry_out::look(&order, &way)).unwrap();
     let range = range::Range::of(&order, info.history.as_ref()).unwrap();
     let mut conn = conn;
-    let asked = carry_out::ask(&mut conn, &order, &range);
+    let asked = carry_out::ask(&mut conn, Some(&order.heir), &range);
     runtime.block_on(asked).unwrap();
     let Frame::Bulk(text) = split.old.ask("INFO replication") else {
         panic!("no INFO");
