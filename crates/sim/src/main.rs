@@ -6,6 +6,8 @@
     reason = "a command line tool talks"
 )]
 
+mod words;
+
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -30,7 +32,8 @@ bartizan-sim shrink SEED|FILE [--tries N] [--mutant NAME]    a smaller plan with
 bartizan-sim story FILE [--upstream N] [--seeds A..B]        what a fleet went through, seed by seed
 bartizan-sim bench [--seeds A..B]                            virtual seconds a second, one thread
 bartizan-sim election --masters N --lost-within-ms N --delay LOW..HIGH --sentinels N
-                      --upstream N --seeds N                 how long a mass failover takes
+                      --upstream N --seeds N [--failover-timeout-ms N]
+                                                             how long a mass failover takes
 bartizan-sim hazards [--variations N] [--all]                redis-sentinel's hazards; --all: mixed fleets too
 bartizan-sim mutants [--only NAME] [--from SEED]             finds every deliberate bug of the core
 bartizan-sim plan SEED [--of MUTANT]                         the plan of a seed, or of a hunt
@@ -41,6 +44,14 @@ bartizan-sim plan SEED [--of MUTANT]                         the plan of a seed,
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let args = Args(&words);
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    if let Err(why) = words::check(&words) {
+        eprint!("{why}");
+        return ExitCode::from(2);
+    }
     let done = match words.first().map(String::as_str) {
         Some("run") => run(args),
         Some("replay") => replay(args),
@@ -52,7 +63,7 @@ fn main() -> ExitCode {
         Some("plan") => show_plan(args),
         #[cfg(feature = "mutants")]
         Some("mutants") => mutants(args),
-        Some("help" | "--help" | "-h") => {
+        Some("help") => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }
