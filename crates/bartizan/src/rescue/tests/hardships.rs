@@ -131,7 +131,7 @@ fn a_full_disk_ends_a_file_where_it_is_whole_and_that_is_told() {
 }
 
 /// A Sentinel that has yet to hear of the switch takes everybody in its master's list of replicas
-/// for one of the group, for ever. `fencing --seed 42` met one that knew a replica with port 0.
+/// for one of the group, for ever: it would know a replica with port 0.
 #[test]
 fn a_server_lists_whoever_rescues_as_the_master_that_the_group_has_now() {
     let split = Split::begin(&[], &["SET a 1"]);
