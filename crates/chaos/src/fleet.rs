@@ -388,7 +388,12 @@ pub(crate) fn at_rest() -> Result<Who, String> {
             return Err(format!("{sentinel} does not hold the master to be well"));
         }
         if !has("num-slaves", &replicas) || !has("num-other-sentinels", &peers) {
-            return Err(format!("{sentinel} does not know everybody"));
+            return Err(format!(
+                "{sentinel} does not know everybody: {} replicas of {replicas}, {} others of {peers}; {}",
+                row.field("num-slaves").unwrap_or_default(),
+                row.field("num-other-sentinels").unwrap_or_default(),
+                all_known_by(sentinel)
+            ));
         }
         let replicas = ask(sentinel, &["SENTINEL", "REPLICAS", NAME]).unwrap_or(Value::Null);
         let rows = replicas.items().unwrap_or_default();
@@ -400,4 +405,20 @@ pub(crate) fn at_rest() -> Result<Who, String> {
         }
     }
     Ok(master)
+}
+
+/// Whom a Sentinel knows, and what it thinks of each.
+fn all_known_by(sentinel: Who) -> String {
+    let lists = ["REPLICAS", "SENTINELS"].map(|what| {
+        let rows = ask(sentinel, &["SENTINEL", what, NAME]).unwrap_or(Value::Null);
+        let rows = rows.items().unwrap_or_default().iter();
+        let rows: Vec<String> = rows.map(summary).collect();
+        format!("{what}: {}", rows.join(", "))
+    });
+    lists.join("; ")
+}
+
+fn summary(row: &Value) -> String {
+    let words = ["ip", "port", "runid", "flags"].map(|name| row.field(name).unwrap_or_default());
+    words.join(" ")
 }

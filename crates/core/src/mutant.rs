@@ -53,6 +53,7 @@ mutants! {
     DemoteBeforeRescue "demote-before-rescue" "Demotes a returned master before what it alone has is saved.",
     RescueFromNextByte "rescue-from-next-byte" "Begins to save one byte behind the fork.",
     NeverUnpause "never-unpause" "Leaves writes held back when a switchover is over.",
+    HoldForEver "hold-for-ever" "Goes on holding back the writes of a master that is cut off with it.",
     ImpatientHeal "impatient-heal" "Re-points replicas while the leader waits for another one.",
     TrustAddress "trust-address" "Believes any server at a known address to be of the group.",
 }

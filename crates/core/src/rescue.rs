@@ -71,6 +71,8 @@ pub struct Rescue {
     pub addr: Addr,
     /// Where it is reached.
     pub ip: IpAddr,
+    /// The group's master now.
+    pub heir: Addr,
     /// Who to authenticate as there, if anyone.
     pub auth: Option<Credentials>,
     /// Where its history was left; `None` where nobody knows, and all that it has is wanted.

@@ -52,6 +52,12 @@ impl Span {
         self.0
     }
 
+    /// The length less another; nothing where that is longer.
+    #[must_use]
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// The length divided by `n`; `n` of zero counts as one.
     #[must_use]
     pub const fn over(self, n: u64) -> Self {

@@ -12,10 +12,12 @@ mod bench;
 use std::sync::Arc;
 
 use bartizan_core::fencing::{Fencing, MinReplicas};
+use bartizan_core::ids::Quorum;
 use bartizan_core::input::Answer;
 use bartizan_core::model::durable::MasterState;
+use bartizan_core::permission::Permission;
 use bartizan_core::time::Span;
-use bench::{Bench, MASTER, P1, P2, R1, R2, addr, boot_of, master_state};
+use bench::{Acl, Bench, MASTER, P1, P2, R1, R2, addr, boot_of, master_state};
 
 const TIGHT: &str = "6379 CONFIG SET min-replicas-to-write 1 min-replicas-max-lag 1";
 const LOOSE: &str = "6379 CONFIG SET min-replicas-to-write 0 min-replicas-max-lag 10";
@@ -223,4 +225,108 @@ fn the_option_is_set_and_shown() {
                 .any(|line| line.contains("ERR Invalid argument"))
         );
     }
+}
+
+const HELD: &str = "6379 CLIENT PAUSE 300 WRITE";
+
+fn count(said: &[String], words: &str) -> usize {
+    said.iter().filter(|line| line.starts_with(words)).count()
+}
+
+/// None of these answers any more, nor does the replica that the master hears of.
+fn cut_off(bench: &mut Bench, peers: &[u16]) {
+    for peer in peers {
+        bench.hang(*peer);
+    }
+    lag(bench, MASTER, None);
+}
+
+/// Redis would see it up to a second later.
+#[test]
+fn whoever_is_cut_off_with_a_master_that_nobody_follows_holds_its_writes_back_once() {
+    for lag_told in [None, Some(2)] {
+        let mut bench = fenced(2);
+        cut_off(&mut bench, &[P1, P2]);
+        lag(&mut bench, MASTER, Some(0));
+        bench.advance(1300);
+        lag(&mut bench, MASTER, lag_told);
+        let said = bench.advance(60);
+        assert_eq!(count(&said, HELD), 1, "{said:#?}");
+        assert!(has(&said, "+fenced master mymaster 127.0.0.1 6379"));
+        // Renewed in time, for as long as Redis may need to see it, and no longer.
+        for _ in 0..4 {
+            assert!(count(&bench.advance(200), HELD) >= 1);
+        }
+        // The last one is asked for 900 ms after the first, to end with the 1.2 s.
+        let said = bench.advance(100);
+        assert!(count(&said, HELD) <= 1, "{said:#?}");
+        assert_eq!(count(&bench.advance(60_000), "6379 CLIENT"), 0);
+    }
+}
+
+/// A pause that it finds may be that of somebody's switchover.
+#[test]
+fn writes_that_were_held_back_go_on_by_themselves_when_a_replica_is_back() {
+    let mut bench = fenced(2);
+    cut_off(&mut bench, &[P1, P2]);
+    bench.until(HELD, 2300);
+    bench.advance(300);
+    lag(&mut bench, MASTER, Some(0));
+    bench.advance(60);
+    assert_eq!(count(&bench.advance(3000), "6379 CLIENT"), 0);
+    // And are held back again when it goes again.
+    lag(&mut bench, MASTER, None);
+    let said = bench.advance(60);
+    assert_eq!(count(&said, HELD), 1, "{said:#?}");
+}
+
+#[test]
+fn no_writes_are_held_back_where_a_majority_answers_or_a_replica_keeps_up() {
+    let mut bench = fenced(2);
+    cut_off(&mut bench, &[P1]);
+    assert_eq!(count(&bench.advance(4000), "6379 CLIENT"), 0);
+
+    let mut bench = fenced(2);
+    cut_off(&mut bench, &[P1, P2]);
+    lag(&mut bench, MASTER, Some(0));
+    assert_eq!(count(&bench.advance(60_000), "6379 CLIENT"), 0);
+}
+
+#[test]
+fn no_writes_are_held_back_where_those_on_the_other_side_could_promote_nobody() {
+    // One of two, or two of four, elect no leader.
+    for (peers, silent) in [(1, &[P1][..]), (3, &[P1, P2][..])] {
+        let mut bench = fenced(peers);
+        cut_off(&mut bench, silent);
+        assert_eq!(count(&bench.advance(4000), "6379 CLIENT"), 0, "{peers}");
+    }
+    // Nor do two of three where all three have to agree.
+    let mut state = state(2);
+    state.options.quorum = Quorum::new(3).unwrap();
+    let mut bench = Bench::boot(boot_of(vec![state]));
+    lag(&mut bench, MASTER, Some(0));
+    bench.until(TIGHT, 8000);
+    bench.advance(3000);
+    cut_off(&mut bench, &[P1, P2]);
+    assert_eq!(count(&bench.advance(4000), "6379 CLIENT"), 0);
+}
+
+#[test]
+fn no_writes_are_held_back_at_a_master_that_would_not_refuse_them() {
+    let mut bench = Bench::boot(boot_of(vec![state(2)]));
+    cut_off(&mut bench, &[P1, P2]);
+    assert_eq!(count(&bench.advance(10_000), "6379 CLIENT"), 0);
+}
+
+#[test]
+fn a_master_that_does_not_permit_it_is_not_asked_to_hold_writes_back() {
+    let mut bench = Bench::boot(boot_of(vec![state(2)]));
+    bench.host(MASTER).acl = Acl::Forbids(&[Permission::Pause]);
+    lag(&mut bench, MASTER, Some(0));
+    bench.until(TIGHT, 8000);
+    bench.advance(3000);
+    cut_off(&mut bench, &[P1, P2]);
+    let said = bench.advance(4000);
+    assert_eq!(count(&said, "6379 CLIENT"), 0, "{said:#?}");
+    assert!(!has(&said, "+fenced"), "{said:#?}");
 }

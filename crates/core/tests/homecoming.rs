@@ -467,7 +467,7 @@ fn a_master_that_nobody_demotes_is_fenced_when_a_switchover_would_be_over() {
     bench.set(&["down-after-milliseconds", "1000"]);
     bench.advance(11_000);
     bench.hear(hello(1, 9, 9, R1));
-    let early = bench.advance(490);
+    let early = bench.advance(390);
     assert!(!has(&early, "6379 CLIENT PAUSE"), "{early:#?}");
     let said = bench.advance(20);
     assert!(has(&said, "6379 CLIENT PAUSE 5000 WRITE"), "{said:#?}");

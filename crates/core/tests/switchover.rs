@@ -75,7 +75,7 @@ fn a_healthy_master_holds_writes_back_until_the_replica_has_them_and_is_demoted_
     said.extend(bench.advance(50));
     let calls = steps(&said, &["CLIENT PAUSE", "CLIENT UNPAUSE", "SLAVEOF"]);
     assert!(
-        calls[0].contains("6379") && calls[0].ends_with("CLIENT PAUSE 1000 WRITE"),
+        calls[0].contains("6379") && calls[0].ends_with("CLIENT PAUSE 900 WRITE"),
         "{calls:?}"
     );
     assert!(
@@ -154,7 +154,7 @@ fn writes_go_on_when_the_replica_does_not_catch_up_within_the_pause() {
     let mut bench = group(&[R1]);
     bench.host(MASTER).last_writes = 60;
     let mut said = coordinated(&mut bench, Wish::default());
-    said.extend(bench.advance(749));
+    said.extend(bench.advance(674));
     assert!(steps(&said, &["CLIENT UNPAUSE"]).is_empty(), "{said:#?}");
     let end = bench.advance(10);
     let told = steps(
@@ -419,10 +419,14 @@ fn a_server_can_be_drained_when_it_is_the_master_and_is_well_drained_when_it_is_
 }
 
 #[test]
-fn the_pause_is_no_longer_than_half_of_down_after_nor_than_the_timeout() {
-    for (down_after, timeout, pause) in
-        [(1000, 5000, 500), (30_000, 5000, 1000), (30_000, 200, 200)]
-    {
+fn a_pause_that_redis_ends_late_is_no_longer_than_half_of_down_after_nor_than_the_timeout() {
+    for (down_after, timeout, pause) in [
+        (1000, 5000, 400),
+        (30_000, 5000, 900),
+        (30_000, 400, 300),
+        (30_000, 200, 100),
+        (30_000, 90, 45),
+    ] {
         let mut bench = group(&[R1]);
         bench.set(&["down-after-milliseconds", &down_after.to_string()]);
         let timeout = Some(Span::ms(timeout));

@@ -175,9 +175,12 @@ fn replica_addr(value: &str) -> Option<Addr> {
         let mut fields = value.split(',');
         (fields.next()?, fields.next()?)
     };
+    // Who reads the stream without serving (a backup, a rescue) has told no port to be listed
+    // with: it counts for the master, but is no server.
+    let port = port.parse().ok().filter(|port| *port > 0)?;
     Some(Addr {
         host: Host::parse(host)?,
-        port: port.parse().ok()?,
+        port,
     })
 }
 
@@ -225,6 +228,8 @@ mod tests {
             "slave0:ip=a b,port=1",
             "slave0:ip=a,port=65536",
             "slave0:ip=a,port=-1",
+            "slave0:ip=10.0.0.9,port=0,state=online,offset=7,lag=0",
+            "slave0:10.0.0.9,0,online",
             "slave0:ip=a",
             "slave0:port=1",
             "slave0:a",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bartizan_core::addr::Addr;
 use bartizan_core::report::{Info, Role};
 use bartizan_core::rescue::{Rescue, RescueMode, Rescued};
 use bartizan_wire::resp::Frame;
@@ -31,7 +32,7 @@ pub(super) async fn carry_out(order: &Rescue, store: &Store, way: &Way) -> Rescu
         Ok((mut conn, info)) => {
             let said = match Range::of(order, info.history.as_ref()) {
                 Ok(range) if range.wanted() == 0 => return Rescued::Nothing,
-                Ok(range) => match ask(&mut conn, &range).await {
+                Ok(range) => match ask(&mut conn, Some(&order.heir), &range).await {
                     Ok(()) => return stream(order, store, conn, &range, &info).await,
                     Err(trouble) => trouble.to_string(),
                 },
@@ -76,10 +77,12 @@ pub(super) async fn look(order: &Rescue, way: &Way) -> Result<(Conn, Info), Trou
 
 /// Asks for the stream. The server was looked at just before, so it continues; a full resync
 /// would be cut off here.
-async fn ask(conn: &mut Conn, range: &Range) -> Result<(), Trouble> {
-    // Servers that do not know it, or do not allow it, continue all the same.
-    conn.call(&["REPLCONF", "capa", "eof", "capa", "psync2"])
-        .await?;
+pub(super) async fn ask(
+    conn: &mut Conn,
+    listed_as: Option<&Addr>,
+    range: &Range,
+) -> Result<(), Trouble> {
+    introduce(conn, listed_as).await?;
     let from = range.from.to_string();
     let reply = conn.call(&["PSYNC", range.id.as_str(), &from]).await?;
     match reply {
@@ -88,6 +91,23 @@ async fn ask(conn: &mut Conn, range: &Range) -> Result<(), Trouble> {
         Frame::Error(why) => Err(Trouble::Refused("PSYNC", text(&why))),
         other => Err(Trouble::Odd("PSYNC", format!("{other:?}"))),
     }
+}
+
+/// Says what we can read, and as whom we are to be listed: the server counts us among its replicas
+/// meanwhile, and a Sentinel that takes it for the master takes everybody in that list for a replica
+/// of the group, for ever. So it is
+/// an address that all of them know: as a rule that of the master that the group has now.
+///
+/// Servers that do not know it, or do not allow it, continue all the same.
+pub(super) async fn introduce(conn: &mut Conn, listed_as: Option<&Addr>) -> Result<(), Trouble> {
+    if let Some(addr) = listed_as {
+        let (host, port) = (addr.host.to_string(), addr.port.to_string());
+        let words = ["REPLCONF", "ip-address", &host, "listening-port", &port];
+        conn.call(&words).await?;
+    }
+    conn.call(&["REPLCONF", "capa", "eof", "capa", "psync2"])
+        .await?;
+    Ok(())
 }
 
 /// Why reading ended before the end.
@@ -144,7 +164,7 @@ async fn stream(
 }
 
 /// The bytes before the fork.
-async fn read_lead(conn: &mut Conn, range: &Range) -> Result<Vec<u8>, Trouble> {
+pub(super) async fn read_lead(conn: &mut Conn, range: &Range) -> Result<Vec<u8>, Trouble> {
     let mut lead = Vec::new();
     let mut missing = range.lead();
     while missing > 0 {

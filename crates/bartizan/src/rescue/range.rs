@@ -26,25 +26,11 @@ impl Range {
     /// What lies behind the fork on a server that says `now` of its history; else why it cannot
     /// be had, for people.
     pub(super) fn of(order: &Rescue, now: Option<&History>) -> Result<Self, String> {
-        let now = now.ok_or("the server tells no replication id")?;
+        let now = now.ok_or(NO_HISTORY)?;
         let fork = order
             .fork
             .ok_or("nobody knows where its history was left")?;
-        let is_it = continues(now, fork);
-        let Fork { id, offset: fork } = fork;
-        if !is_it {
-            return Err(match &now.before {
-                Some(before) if before.id == id => format!(
-                    "the server left history {id} at {}, before the fork at {fork}",
-                    before.offset
-                ),
-                _ => format!(
-                    "the server's history is {} and not {id}: it was restarted, or has lost \
-                     its backlog",
-                    now.id
-                ),
-            });
-        }
+        is_continued(now, fork)?;
         let end = if now.id == order.history.id {
             now.offset.max(order.history.offset)
         } else {
@@ -56,6 +42,20 @@ impl Range {
                 now.offset
             ));
         }
+        Self::kept(fork, now)
+    }
+
+    /// Everything that a server has behind a fork, by what it says `now` of its history; else why
+    /// it cannot be had, for people.
+    pub(super) fn since(fork: Fork, now: Option<&History>) -> Result<Self, String> {
+        let now = now.ok_or(NO_HISTORY)?;
+        is_continued(now, fork)?;
+        Self::kept(fork, now)
+    }
+
+    /// The same, of a history that goes through the fork.
+    fn kept(fork: Fork, now: &History) -> Result<Self, String> {
+        let Fork { id, offset: fork } = fork;
         let kept_from = now.kept_from.ok_or("the server keeps no backlog")?;
         if kept_from > fork {
             return Err(format!(
@@ -68,7 +68,7 @@ impl Range {
             id,
             from: kept_from.max(fork.saturating_sub(LONGEST_LEAD)).max(1),
             fork,
-            end,
+            end: now.offset,
         })
     }
 
@@ -83,10 +83,26 @@ impl Range {
     }
 }
 
-/// Whether a history is the one that was left at the fork, or grew out of it behind the fork.
-fn continues(now: &History, fork: Fork) -> bool {
-    let grew = |before: Fork| before.id == fork.id && before.offset >= fork.offset;
-    now.id == fork.id || now.before.is_some_and(grew)
+const NO_HISTORY: &str = "the server tells no replication id";
+
+/// A history has to be the one that was left at the fork, or to have grown out of it behind the
+/// fork.
+fn is_continued(now: &History, fork: Fork) -> Result<(), String> {
+    let Fork { id, offset } = fork;
+    let grew = |before: Fork| before.id == id && before.offset >= offset;
+    if now.id == id || now.before.is_some_and(grew) {
+        return Ok(());
+    }
+    Err(match &now.before {
+        Some(before) if before.id == id => format!(
+            "the server left history {id} at {}, before the fork at {offset}",
+            before.offset
+        ),
+        _ => format!(
+            "the server's history is {} and not {id}: it was restarted, or has lost its backlog",
+            now.id
+        ),
+    })
 }
 
 #[cfg(test)]
@@ -118,6 +134,7 @@ mod tests {
             master: MasterName::new("m"),
             addr: Addr::new(Host::Ip(ip), 6379),
             ip,
+            heir: Addr::new(Host::Ip(ip), 6380),
             auth: None,
             fork: Some(Fork {
                 id: id("a"),

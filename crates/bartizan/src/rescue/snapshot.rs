@@ -8,7 +8,7 @@ use bartizan_core::rescue::{Rescue, Rescued};
 use bartizan_wire::resp::Frame;
 use tokio::time::Instant;
 
-use super::carry_out::{Told, look};
+use super::carry_out::{Told, introduce, look};
 use super::conn::{Conn, Patience, Trouble, Way, text};
 use super::range::Range;
 use super::save::Full;
@@ -43,7 +43,7 @@ enum Stop {
 pub(super) async fn carry_out(order: &Rescue, store: &Store, way: &Way, said: &str) -> Rescued {
     let taken = async {
         let (mut conn, _) = look(order, way).await?;
-        let offset = ask(&mut conn).await?;
+        let offset = ask(&mut conn, order).await?;
         let draft = receive(&mut conn, store).await?;
         Ok::<_, Stop>((offset, draft))
     };
@@ -89,13 +89,12 @@ pub(super) async fn carry_out(order: &Rescue, store: &Store, way: &Way, said: &s
 }
 
 /// Asks for everything; gives the offset that it stands for.
-async fn ask(conn: &mut Conn) -> Result<u64, Trouble> {
+async fn ask(conn: &mut Conn, order: &Rescue) -> Result<u64, Trouble> {
     conn.set_patience(Patience {
         silence: SILENCE,
         until: Instant::now() + LONGEST,
     });
-    conn.call(&["REPLCONF", "capa", "eof", "capa", "psync2"])
-        .await?;
+    introduce(conn, Some(&order.heir)).await?;
     // Unknown before Redis 6.2, where the stream that follows is not read.
     conn.call(&["REPLCONF", "rdb-only", "1"]).await?;
     match conn.call(&["PSYNC", "?", "-1"]).await? {

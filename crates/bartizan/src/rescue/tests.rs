@@ -14,6 +14,7 @@ use bartizan_core::rescue::RescueMode;
 use bartizan_wire::resp::{Frame, Limits, ReplyDecoder, command as encode};
 
 mod hardships;
+mod since;
 mod unplaced;
 
 use super::sheet::Sheet;
@@ -156,6 +157,7 @@ impl Split {
             master: MasterName::new("my/master"),
             addr: Addr::new(Host::Ip(ip), self.old.port),
             ip,
+            heir: Addr::new(Host::Ip(ip), self.new.port),
             auth: None,
             fork: Some(self.fork),
             history: self.old.history(),
@@ -170,12 +172,15 @@ impl Split {
             max_bytes: max_bytes.unwrap_or(0),
             ..order.clone()
         };
-        let surroundings = Surroundings {
+        self.surroundings().carry_out(order)
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
             file: self.dir.path().join("sentinel.conf"),
             source: None,
             tls: TlsOptions::default(),
-        };
-        surroundings.carry_out(order)
+        }
     }
 
     fn files(&self) -> Vec<String> {
@@ -406,7 +411,6 @@ fn a_replay_makes_what_is_new_and_leaves_alone_what_is_there() {
     assert!(!there("new"));
     call(&["replay", &file, "--to", &to, "--key", "ot*"]);
     assert!(there("other") && !there("new"));
-    split.new.ask("DEL other");
     split.new.ask("SET g2 mine");
     call(&["replay", &file, "--to", &to]);
     assert_eq!(

@@ -44,6 +44,7 @@ mod pauses;
 mod permissions;
 mod replay;
 mod replies;
+mod rescuers;
 mod scripts;
 mod secrets;
 mod startup;

@@ -27,7 +27,8 @@ pub(super) fn run(plan: &Plan, stop: &Stop) -> Result<()> {
     for number in 1..=plan.count.unwrap_or(USUAL) {
         let with = (number % 2 == 0).then(|| stage.any_sentinel());
         let done = round(&mut stage, with);
-        let (figure, account) = done.with_context(|| format!("round {number}"))?;
+        let (figure, account) =
+            done.with_context(|| format!("{}\nround {number}", stage.timeline(&[])))?;
         let company = with.map_or_else(|| "alone".to_owned(), |who| format!("with {who}"));
         let ms = figure.as_millis();
         println!("round {number}: cut off {company}, it took writes for {ms} ms");

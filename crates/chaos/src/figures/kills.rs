@@ -15,9 +15,9 @@ const PACE: Duration = Duration::from_millis(5);
 /// Longer than any pause may be, so that a pause is seen from its beginning to its end.
 const WRITER_PATIENCE: Duration = Duration::from_secs(20);
 const USUAL: usize = 200;
-/// A pause is half of down-after at most, and Redis ends it at the next of its own looks, ten a
-/// second; the rest is the machine's.
-const LONGEST_WAIT: Duration = Duration::from_millis(700);
+/// A pause is half of down-after at most, with the time that Redis needs to see that it is over; the
+/// rest is the machine's.
+const LONGEST_WAIT: Duration = Duration::from_millis(600);
 
 /// Moments at which a kill hits a switchover where it hurts; others are chosen by the clock.
 const STEPS: &[&str] = &[

@@ -74,6 +74,9 @@ const READY_SOON: Span = Span::secs(1);
 /// Writes are held back no longer than this, nor than half of `down-after-milliseconds`: a
 /// redis-sentinel's PING waits behind its own hello meanwhile.
 const LONGEST_PAUSE: Span = Span::secs(1);
+/// Redis looks ten times a second whether a pause is over (`hz 10`), so that a writer whom nobody
+/// releases waits for so much longer than was asked for.
+const LOOKED_AT_LATE: Span = Span::ms(100);
 /// Why a master whose ACL forbids it is not even asked.
 pub(crate) const NO_PAUSE: &str =
     "our user there lacks +client|pause, so writes cannot be held back";
@@ -506,11 +509,14 @@ impl Master {
         self.order.as_ref().map_or(PATIENCE, |order| order.timeout)
     }
 
+    /// What the master is asked for, so that no writer waits for longer than it may. Of a very
+    /// short time half is asked for: a pause that is asked for too short serves nobody.
     pub(crate) fn longest_pause(&self) -> Span {
-        LONGEST_PAUSE
+        let longest = LONGEST_PAUSE
             .min(self.options.down_after.over(2))
-            .min(self.order_timeout())
-            .max(Span::ms(20))
+            .min(self.order_timeout());
+        let asked = longest.less(LOOKED_AT_LATE);
+        asked.max(longest.over(2)).max(Span::ms(20))
     }
 
     /// How long after the pause was asked for a promotion may still begin: it has to be over

@@ -371,6 +371,7 @@ impl Master {
             master: self.name.clone(),
             addr: addr.clone(),
             ip,
+            heir: self.configuration.addr.clone(),
             auth: self.auth.clone(),
             fork,
             history,

@@ -17,6 +17,7 @@
 use crate::addr::Addr;
 use crate::ctx::Ctx;
 use crate::failover::Failover;
+use crate::failover::forestall::Forestall;
 use crate::fencing::{Fencing, MinReplicas};
 use crate::input::Answer;
 use crate::limits;
@@ -60,9 +61,10 @@ pub(crate) struct Attendance {
     /// Whose they are.
     master: Option<Addr>,
     /// Whether enough keep up, and since when.
-    enough: Option<(bool, Mono)>,
+    pub(super) enough: Option<(bool, Mono)>,
     /// An operator has just changed the option: stricter values of ours are replaced too.
     renewed: bool,
+    pub(super) forestall: Forestall,
 }
 
 /// What is known of a server's values.
@@ -72,9 +74,17 @@ pub(crate) struct Watch {
     astray: Option<Mono>,
     /// It refused to be asked or told; it is left alone until it is connected to again.
     refused: bool,
+    /// It was asked then.
+    asked: Option<Mono>,
 }
 
 impl Watch {
+    /// Whether it may be asked again: its replicas are looked at more often than its values.
+    fn is_due(&self, now: Mono) -> bool {
+        let again = |asked| now.since(asked) >= Span::ms(500);
+        self.asked.is_none_or(again)
+    }
+
     /// A new connection: what was refused may be allowed now.
     pub(crate) fn on_link_up(&mut self) {
         *self = Self::default();
@@ -86,6 +96,7 @@ impl Master {
     pub(crate) fn look_after_min_replicas(&mut self, cx: &mut Ctx, addr: &Addr, info: &Info) {
         if self.is_master(addr) {
             self.count_replicas(cx, addr, info);
+            self.forestall(cx, addr);
         }
         if self.options.fencing == Fencing::Off && !self.own_values.contains_key(addr) {
             return;
@@ -100,7 +111,11 @@ impl Master {
             let why = format!("our user there lacks {lacking}");
             return self.on_min_replicas_refused(cx, addr, &why);
         }
-        if matches!(self.failover, Failover::Idle) && !server.min_replicas.refused {
+        if matches!(self.failover, Failover::Idle)
+            && !server.min_replicas.refused
+            && server.min_replicas.is_due(cx.now)
+        {
+            server.min_replicas.asked = Some(cx.now);
             let pending = Pending::ReadMinReplicas;
             server
                 .link
@@ -113,6 +128,7 @@ impl Master {
         match answer {
             Answer::MinReplicas(values) => {
                 self.note_own_values(cx, addr, *values);
+                self.note_tightness(addr, *values);
                 self.put_right(cx, addr, *values);
             }
             Answer::Error(why) => self.on_min_replicas_refused(cx, addr, why),
@@ -161,11 +177,13 @@ impl Master {
     fn count_replicas(&mut self, cx: &Ctx, addr: &Addr, info: &Info) {
         let Fencing::MinReplicas { lag } = self.options.fencing else {
             self.attendance.enough = None;
+            self.attendance.forestall = Forestall::default();
             return;
         };
         if self.attendance.master.as_ref() != Some(addr) || info.role != Some(Role::Master) {
             self.attendance.master = Some(addr.clone());
             self.attendance.enough = None;
+            self.attendance.forestall = Forestall::default();
         }
         if info.role != Some(Role::Master) {
             return;
@@ -204,7 +222,7 @@ impl Master {
     }
 
     /// What the master is to have when it is tight.
-    fn tight_values(&self, addr: &Addr, lag: u32) -> MinReplicas {
+    pub(super) fn tight_values(&self, addr: &Addr, lag: u32) -> MinReplicas {
         let none = MinReplicas {
             to_write: 0,
             max_lag: 0,

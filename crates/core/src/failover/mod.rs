@@ -1,6 +1,7 @@
 //! What we do: stand for election, promote a replica, re-point the others (spec §9, §10).
 
 pub(crate) mod election;
+pub(crate) mod forestall;
 pub(crate) mod handover;
 pub(crate) mod heal;
 pub(crate) mod homecoming;

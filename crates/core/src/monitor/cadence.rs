@@ -238,7 +238,9 @@ impl Master {
         } else {
             cx.periods.info
         };
-        asked + period
+        let usual = asked + period;
+        let sooner = self.is_master(addr).then(|| self.forestall_due(cx, asked));
+        sooner.flatten().map_or(usual, |sooner| sooner.min(usual))
     }
 
     /// Whether a server is to be sent a hello now. None is sent to one whose writes are held back,

@@ -51,6 +51,7 @@ pub(crate) enum Pending {
     ScriptKill,
     Pause,
     Fence,
+    Forestall,
     Unpause,
     ReadMinReplicas,
     SetMinReplicas,

@@ -115,7 +115,7 @@ events! {
     SelectedSlave "+selected-slave" Warning "This replica will be promoted.",
     WritesPaused "+writes-paused" Warning "The master holds writes back for a switchover without loss.",
     WritesReleased "-writes-paused" Warning "It was told to let them go on.",
-    Fenced "+fenced" Warning "A former master that came back holds writes back.",
+    Fenced "+fenced" Warning "A master that came back, or is cut off, holds writes back.",
     RescuedWrites "+rescued-writes" Warning "What a former master alone had is in a file.",
     RescueIncomplete "-rescue-incomplete" Warning "Something that it alone had, or may have had, is not.",
     MinReplicas "+min-replicas" Warning "Fencing keeps the master from taking writes that no replica gets.",

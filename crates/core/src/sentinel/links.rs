@@ -313,6 +313,7 @@ impl Sentinel {
             | Pending::ScriptKill
             | Pending::Pause
             | Pending::Fence
+            | Pending::Forestall
             | Pending::Unpause
             | Pending::ReadMinReplicas
             | Pending::SetMinReplicas

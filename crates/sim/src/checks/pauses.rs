@@ -1,5 +1,6 @@
 //! S16: a pause of writes that a Sentinel asked for always ends: none is asked for longer than its
-//! kind may last, and one for a switchover is taken back as soon as that is over.
+//! kind may last, and one for a switchover is taken back as soon as that is over. A master that is
+//! cut off is held back in slices, which are renewed for so long and no longer.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use bartizan_core::ids::LinkId;
 use bartizan_core::input::Input;
 use bartizan_core::notify::event::EventKind;
 use bartizan_core::output::{Call, Output};
-use bartizan_core::time::Mono;
+use bartizan_core::time::{Mono, Span};
 
 use super::{Check, Scene, Seen, Verdict};
 use crate::groups::Groups;
@@ -16,6 +17,9 @@ use crate::groups::Groups;
 const LONGEST_MS: u64 = 5000;
 /// Nor one for a switchover than this, or half of `down-after-milliseconds`.
 const SWITCHOVER_MS: u64 = 1000;
+/// The slices in which a master that is cut off is held back, and how long they may do so in all.
+const SLICE_MS: u64 = 300;
+const HOLD_MS: u64 = 1200;
 /// Who has had this long after the end of a pause, and that many occasions, has forgotten it.
 const PATIENCE_MS: u64 = 3000;
 const OCCASIONS: u32 = 20;
@@ -29,12 +33,22 @@ struct Held {
     late: Option<(Mono, u32)>,
 }
 
-/// The pauses for switchovers under way.
+/// A master that is cut off, held back since then.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    since: Mono,
+    /// A slice was asked for that ends later than it may. If a hold of its own begins with it, that
+    /// is told in the same breath.
+    too_long: bool,
+}
+
+/// The pauses under way.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
     /// Over which link a pause was asked for last, and when: the Sentinel counts from there.
     asked: BTreeMap<(usize, usize), (LinkId, Mono)>,
     held: BTreeMap<(usize, usize), Held>,
+    holds: BTreeMap<(usize, LinkId), Hold>,
 }
 
 impl Pauses {
@@ -47,6 +61,14 @@ impl Pauses {
     ) -> Verdict {
         let key = (scene.host, group);
         match kind {
+            EventKind::Fenced if payload.starts_with("master ") => {
+                let Some((link, since)) = self.asked.get(&key).copied() else {
+                    return Err(format!("m{group} is said to be held back, unasked"));
+                };
+                let too_long = false;
+                let hold = Hold { since, too_long };
+                self.holds.insert((scene.host, link), hold);
+            }
             EventKind::WritesPaused => {
                 let ms = payload
                     .rsplit(' ')
@@ -58,6 +80,8 @@ impl Pauses {
                 if ms > SWITCHOVER_MS {
                     return Err(format!("a switchover pauses m{group} for {ms} ms"));
                 }
+                // A pause of its own that happens to be as long as a slice.
+                self.holds.remove(&(scene.host, *link));
                 let held = Held {
                     link: *link,
                     until: Mono::from_ms(asked_at.as_ms() + ms),
@@ -82,6 +106,13 @@ impl Pauses {
     /// Whether anybody has forgotten a pause.
     fn look(&mut self, scene: &Scene<'_>) -> Verdict {
         let now = scene.mono;
+        let held = self.holds.iter().filter(|((h, _), _)| *h == scene.host);
+        if let Some((_, hold)) = held.into_iter().find(|(_, hold)| hold.too_long) {
+            return Err(format!(
+                "a master is held back since {:?}, now {now:?}",
+                hold.since
+            ));
+        }
         let mine = self.held.iter_mut().filter(|((h, _), _)| *h == scene.host);
         for ((_, group), held) in mine.filter(|(_, held)| held.until <= now) {
             let (since, occasions) = held.late.get_or_insert((now, 0));
@@ -104,11 +135,18 @@ impl Check for Pauses {
             Seen::Boot(_) => {
                 self.asked.retain(|(h, _), _| *h != scene.host);
                 self.held.retain(|(h, _), _| *h != scene.host);
+                self.holds.retain(|(h, _), _| *h != scene.host);
             }
             Seen::Output(Output::Call { link, what, .. }, Some(target)) => match what {
                 Call::Pause { span } => {
                     if span.as_ms() > LONGEST_MS {
                         return Err(format!("{} is paused for {span:?}", target.addr));
+                    }
+                    let end = scene.mono + *span;
+                    if let Some(hold) = self.holds.get_mut(&(scene.host, *link))
+                        && span.as_ms() == SLICE_MS
+                    {
+                        hold.too_long = end > hold.since + Span::ms(HOLD_MS);
                     }
                     if let Some(group) = target.group {
                         self.asked.insert((scene.host, group), (*link, scene.mono));
@@ -122,6 +160,7 @@ impl Check for Pauses {
             Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {
                 self.held
                     .retain(|(h, _), held| (*h, held.link) != (scene.host, *link));
+                self.holds.remove(&(scene.host, *link));
             }
             Seen::Output(Output::Event(event), _) => {
                 let group = event.master.as_ref().and_then(|name| groups.by_name(name));

@@ -135,6 +135,7 @@ mod tests {
             master: MasterName::new("m"),
             addr: Addr::new(HostName::parse("10.2.0.1").unwrap(), 6379),
             ip: IpAddr::V4(Ipv4Addr::new(10, 2, 0, 1)),
+            heir: Addr::new(HostName::parse("10.2.0.2").unwrap(), 6379),
             auth: None,
             fork: Some(Fork {
                 id: place.id,

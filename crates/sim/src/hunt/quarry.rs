@@ -64,6 +64,7 @@ fn quarry(mutant: Mutant) -> Quarry {
         Mutant::DemoteBeforeRescue => (10, Directed(CUT_OFF_WITH_A_CLIENT)),
         Mutant::RescueFromNextByte => (10, Directed(CUT_OFF_WITH_A_CLIENT)),
         Mutant::NeverUnpause => (10, Directed(SWITCHED_OVER)),
+        Mutant::HoldForEver => (10, Directed(CUT_OFF_WITH_A_SENTINEL)),
         Mutant::ImpatientHeal => (10, Directed(ONE_SYNCHRONISES)),
         Mutant::TrustAddress => (10, Directed(ANOTHER_CLUSTERS)),
     };
@@ -167,6 +168,14 @@ const CUT_OFF_WITH_A_CLIENT: &str = "
     param faults_ms 60000
     param write_every_ms 100
     fault 20000 split 20000 0 r0 c0
+";
+
+/// A fenced master is cut off with a client and a Sentinel.
+const CUT_OFF_WITH_A_SENTINEL: &str = "
+    param faults_ms 60000
+    param write_every_ms 100
+    param fencing_lag 1
+    fault 30000 split 20000 0 r0 c0 s0
 ";
 
 /// Two switchovers.

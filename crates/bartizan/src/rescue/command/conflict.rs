@@ -15,11 +15,15 @@ pub(super) struct Keys {
     groups: Vec<Vec<Key>>,
 }
 
-/// Why a key is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a key is left alone. What matters most to an operator comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
-    /// It is on the server.
+    /// It has been changed on the server since the fork, or removed.
+    Changed,
+    /// It is on the server, and nobody can say whether it has been changed.
     Exists,
+    /// It is on the server, as it was at the fork.
+    Same,
     /// It stands in one command or transaction with a key that is left alone.
     Together,
 }
@@ -28,7 +32,9 @@ impl Why {
     /// For people.
     pub(super) const fn words(self) -> &'static str {
         match self {
-            Self::Exists => "exists on the server",
+            Self::Changed => "has been changed on the server since the fork",
+            Self::Exists => "is on the server; it may have been changed since the fork",
+            Self::Same => "is on the server, unchanged since the fork",
             Self::Together => "is changed together with a key that is left alone",
         }
     }
@@ -56,11 +62,13 @@ impl Keys {
         &self.left
     }
 
-    /// These are on the server; with them goes what they are changed together with.
-    pub(super) fn leave(&mut self, keys: impl IntoIterator<Item = Key>) {
+    /// These are left alone; with them goes what they are changed together with.
+    pub(super) fn leave(&mut self, keys: impl IntoIterator<Item = Key>, why: Why) {
         let before = self.left.len();
         for key in keys {
-            self.left.entry(key).or_insert(Why::Exists);
+            // That it is there says more than what it stands together with.
+            let known = self.left.entry(key).or_insert(why);
+            *known = (*known).min(why);
         }
         let mut grown = self.left.len() > before;
         while grown {
@@ -106,7 +114,7 @@ mod tests {
             units.each_ref().map(|unit| keys.allows(unit)),
             [true, true, true, false]
         );
-        keys.leave([(0, b"c".to_vec())]);
+        keys.leave([(0, b"c".to_vec())], Why::Exists);
         assert_eq!(
             units.each_ref().map(|unit| keys.allows(unit)),
             [false, false, true, false]

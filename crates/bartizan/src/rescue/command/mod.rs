@@ -2,6 +2,7 @@
 
 mod conflict;
 mod replay;
+mod since;
 mod units;
 
 use std::fmt::Write as _;
@@ -40,16 +41,33 @@ enum What {
     },
     /// Play a .resp file on a server.
     ///
-    /// A key that exists on the server is left alone, and everything about it in the file: whether
-    /// it has been changed since the fork cannot be known, and what was written there since must
-    /// not be lost. So is a transaction, and a command with several keys, if one of them is left
-    /// alone. Commands that concern a whole database, or whose keys are not known, are left out.
-    /// All of it is reported. --force plays everything.
+    /// A key that is on the server is left alone, and so is one that was removed there since the
+    /// fork, with everything about it in the file: what was written there since must not be lost.
+    /// So is a transaction, and a command with several keys, if one of them is left alone. Commands
+    /// that concern a whole database, or whose keys are not known, are left out. All of it is
+    /// reported, beginning with the keys that have been changed on the server since the fork. That
+    /// is read from the server's own backlog, over a connection as of a replica (+psync, +replconf);
+    /// where the backlog does not reach back so far, or the server has been restarted or replaced
+    /// since, the report says that it cannot be known. --force plays everything.
     ///
     /// Commands are played in transactions under WATCH, so that a key that a client makes in this
-    /// moment is left alone too. Messages (PUBLISH) are not sent again.
+    /// moment is left alone too. Messages (PUBLISH) are not sent again. Ctrl-C stops it between two
+    /// transactions; the same call goes on from there.
+    #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
 }
+
+const REPLAY_EXAMPLES: &str = "\
+Exit status:
+  0  everything that may be played was played, or would be (--dry-run)
+  1  a command failed, it was stopped, or it could not begin
+
+What would be done, and which keys have been changed since:
+  bartizan rescue replay FILE.resp --to 10.0.0.2:6379 --dry-run
+What the new master does not have:
+  bartizan rescue replay FILE.resp --to 10.0.0.2:6379
+Some keys, over what the new master has:
+  bartizan rescue replay FILE.resp --to 10.0.0.2:6379 --key 'order:*' --force";
 
 #[derive(Debug, Args)]
 struct Replay {
@@ -93,6 +111,17 @@ pub(crate) fn run(words: &[String]) -> anyhow::Result<Exit> {
         What::Show { file } => crate::say(&show(&file)?),
         What::Replay(replay) => replay::run(&replay),
     }
+}
+
+/// What `bartizan rescue replay` tells.
+#[cfg(test)]
+pub(super) fn said(words: &[String]) -> anyhow::Result<String> {
+    let name = std::iter::once("bartizan rescue");
+    let words = Words::try_parse_from(name.chain(words.iter().map(String::as_str)))?;
+    let What::Replay(replay) = words.what else {
+        anyhow::bail!("another command");
+    };
+    Ok(replay::said(&replay)?.0)
 }
 
 /// The directory that is meant; `rescue` here, where nothing is said.

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use bartizan_core::ids::ReplId;
+use bartizan_core::report::Fork;
 use bartizan_wire::glob;
 use bartizan_wire::resp::{Frame, command};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Replay;
-use super::conflict::Keys;
+use super::conflict::{Keys, Why};
+use super::since::Since;
 use super::units::{Key, Unit, Units};
 use crate::access;
 use crate::exit::Exit;
@@ -61,13 +64,21 @@ struct Done {
 /// # Errors
 /// What prevents it, for people.
 pub(super) fn run(replay: &Replay) -> anyhow::Result<Exit> {
+    let (report, exit) = said(replay)?;
+    // A reader who has left is no error.
+    let _ = writeln!(std::io::stdout(), "{report}");
+    Ok(exit)
+}
+
+/// The same; gives what is to be told.
+pub(super) fn said(replay: &Replay) -> anyhow::Result<(String, Exit)> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(play(replay))
 }
 
-async fn play(replay: &Replay) -> anyhow::Result<Exit> {
+async fn play(replay: &Replay) -> anyhow::Result<(String, Exit)> {
     let mut player = Player::new(replay).await?;
     player.survey().await?;
     if !replay.dry_run {
@@ -80,6 +91,8 @@ struct Player<'r> {
     replay: &'r Replay,
     conn: Conn,
     keys: Keys,
+    /// Why nobody can say which of them have been changed since the fork.
+    unknown: Option<String>,
     /// Keys that are as this replay has made them.
     mine: BTreeSet<Key>,
     resumed: Progress,
@@ -105,6 +118,7 @@ impl<'r> Player<'r> {
             replay,
             conn,
             keys: Keys::default(),
+            unknown: None,
             mine: BTreeSet::new(),
             resumed: resumed.unwrap_or_default(),
             done: Done::default(),
@@ -136,20 +150,40 @@ impl<'r> Player<'r> {
                 }
             }
         }
-        if self.replay.force {
-            return Ok(());
-        }
         let left = std::mem::take(&mut self.resumed.left);
         for key in &left {
             self.mine.remove(key);
         }
-        self.keys.leave(left);
-        let fresh: Vec<Key> = self.keys.all().difference(&self.mine).cloned().collect();
+        let fresh: BTreeSet<Key> = self.keys.all().difference(&self.mine).cloned().collect();
+        let why = match self.since(&fresh).await {
+            Since::Changed(changed) => {
+                self.keys.leave(changed, Why::Changed);
+                Why::Same
+            }
+            Since::Unknown(unknown) => {
+                self.unknown = Some(unknown);
+                Why::Exists
+            }
+        };
+        self.keys.leave(left, why);
+        let fresh: Vec<Key> = fresh.into_iter().collect();
         for some in fresh.chunks(ASKED) {
             let there = self.existing(some, false).await?;
-            self.keys.leave(there);
+            self.keys.leave(there, why);
         }
         Ok(())
+    }
+
+    /// Which of some keys have been changed on the server since the fork.
+    async fn since(&self, keys: &BTreeSet<Key>) -> Since {
+        let fork = match fork_of(&self.replay.file) {
+            Ok(fork) => fork,
+            Err(why) => return Since::Unknown(format!("{why:#}")),
+        };
+        match connect(self.replay).await {
+            Ok(conn) => Since::ask(conn, fork, keys).await,
+            Err(why) => Since::Unknown(format!("{why:#}")),
+        }
     }
 
     /// Which of some keys are on the server; from now on watched, if that is wanted.
@@ -245,7 +279,8 @@ impl<'r> Player<'r> {
                     .collect();
                 let there = self.existing(&fresh, true).await?;
                 if !there.is_empty() {
-                    self.keys.leave(there);
+                    // A client has just made it.
+                    self.keys.leave(there, Why::Changed);
                     self.conn.call(&["UNWATCH"]).await?;
                     continue;
                 }
@@ -322,18 +357,50 @@ impl<'r> Player<'r> {
         }
     }
 
-    fn report(self) -> anyhow::Result<Exit> {
+    /// The keys of the file that are another matter on the server, with what is done about them.
+    fn conflicts(&self) -> Vec<String> {
+        let force = self.replay.force;
+        let told = |why: Why| !force || why != Why::Together;
+        let mut left: Vec<(Why, &Key)> =
+            self.keys.left().iter().map(|(k, why)| (*why, k)).collect();
+        left.retain(|(why, _)| told(*why));
+        left.sort_unstable();
         let mut lines = Vec::new();
-        let left = self.keys.left();
-        if !left.is_empty() {
-            lines.push(format!("{} keys are left alone:", left.len()));
-            for ((database, key), why) in left.iter().take(NAMED) {
-                lines.push(format!("  {database}:{} {}", shown(key), why.words()));
+        let changed = left.iter().filter(|(why, _)| *why == Why::Changed);
+        let changed = match &self.unknown {
+            None => format!(
+                "; {} of them changed on the server since the fork",
+                changed.count()
+            ),
+            Some(why) => {
+                lines.push(format!(
+                    "which keys were changed or removed on the server since the fork is not known: \
+                     {why}"
+                ));
+                String::new()
             }
-            if left.len() > NAMED {
-                lines.push(format!("  and {} more", left.len() - NAMED));
-            }
+        };
+        if left.is_empty() {
+            return lines;
         }
+        let what = if force {
+            "keys that are on the server, or were, are overwritten (--force)"
+        } else {
+            "keys are left alone"
+        };
+        lines.push(format!("{} {what}{changed}:", left.len()));
+        for (why, (database, key)) in left.iter().take(NAMED) {
+            lines.push(format!("  {database}:{} {}", shown(key), why.words()));
+        }
+        if left.len() > NAMED {
+            lines.push(format!("  and {} more", left.len() - NAMED));
+        }
+        lines
+    }
+
+    fn report(self) -> anyhow::Result<(String, Exit)> {
+        let mut lines = self.conflicts();
+        let left = self.keys.left();
         for (name, count) in &self.done.unknown {
             lines.push(format!("{count} {name} left out: their keys are not known"));
         }
@@ -347,9 +414,10 @@ impl<'r> Player<'r> {
         let path = progress_file(self.replay);
         if self.replay.dry_run {
             let all = self.keys.all().len();
+            let spared = if self.replay.force { 0 } else { left.len() };
             lines.push(format!(
                 "{} of {all} keys would be changed; nothing was done",
-                all - left.len()
+                all - spared
             ));
         } else {
             lines.push(format!(
@@ -376,10 +444,9 @@ impl<'r> Player<'r> {
                 let _ = std::fs::remove_file(&path);
             }
         }
-        // A reader who has left is no error.
-        let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
         let failed = interrupted || self.done.failed > 0;
-        Ok(if failed { Exit::Failure } else { Exit::Success })
+        let exit = if failed { Exit::Failure } else { Exit::Success };
+        Ok((lines.join("\n"), exit))
     }
 }
 
@@ -392,6 +459,16 @@ fn played<'u>(units: &'u [&Unit]) -> impl Iterator<Item = &'u (u64, Vec<Vec<u8>>
     };
     let commands = units.iter().flat_map(|unit| &unit.commands);
     commands.filter(move |(_, argv)| !is_message(argv))
+}
+
+/// Where the history of a file's writes was left, by the description beside it.
+fn fork_of(file: &Path) -> anyhow::Result<Fork> {
+    let sheet = super::sheet(file)?;
+    let id = ReplId::parse(sheet.replication_id.as_bytes());
+    Ok(Fork {
+        id: id.context("the description beside the file has no replication id")?,
+        offset: sheet.fork,
+    })
 }
 
 fn progress_file(replay: &Replay) -> PathBuf {

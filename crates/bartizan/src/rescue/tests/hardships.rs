@@ -129,3 +129,27 @@ fn a_full_disk_ends_a_file_where_it_is_whole_and_that_is_told() {
         work.join().unwrap();
     });
 }
+
+/// A Sentinel that has yet to hear of the switch takes everybody in its master's list of replicas
+/// for one of the group, for ever: it would know a replica with port 0.
+#[test]
+fn a_server_lists_whoever_rescues_as_the_master_that_the_group_has_now() {
+    let split = Split::begin(&[], &["SET a 1"]);
+    split.old.ask("SET b 1");
+    let order = split.order(RescueMode::Stream);
+    let way = split.surroundings().way().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (conn, info) = runtime.block_on(carry_out::look(&order, &way)).unwrap();
+    let range = range::Range::of(&order, info.history.as_ref()).unwrap();
+    let mut conn = conn;
+    let asked = carry_out::ask(&mut conn, Some(&order.heir), &range);
+    runtime.block_on(asked).unwrap();
+    let Frame::Bulk(text) = split.old.ask("INFO replication") else {
+        panic!("no INFO");
+    };
+    let listed = bartizan_wire::info::parse(&text).replicas;
+    assert_eq!(listed, [order.heir], "{}", String::from_utf8_lossy(&text));
+}
