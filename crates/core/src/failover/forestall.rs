@@ -65,10 +65,8 @@ impl Master {
         };
         let told = self.attendance.forestall;
         if enough {
-            (
-                self.attendance.forestall.since,
-                self.attendance.forestall.renewed,
-            ) = (None, None);
+            let forestall = &mut self.attendance.forestall;
+            (forestall.since, forestall.renewed) = (None, None);
             return;
         }
         let rivals = self.rivals_quiet_at(cx).is_some_and(|at| at <= cx.now);
@@ -89,14 +87,10 @@ impl Master {
                 .link
                 .call(pause, Pending::Forestall, &renames, &mut cx.out)
         {
-            self.attendance.forestall.renewed = Some(cx.now);
-            if self
-                .attendance
-                .forestall
-                .since
-                .replace(told.since.unwrap_or(cx.now))
-                .is_none()
-            {
+            let forestall = &mut self.attendance.forestall;
+            forestall.renewed = Some(cx.now);
+            if told.since.is_none() {
+                forestall.since = Some(cx.now);
                 self.tell(cx, EventKind::Fenced, About::Master);
             }
         }
