@@ -86,6 +86,20 @@ impl Promotion {
         }
     }
 
+    /// An INFO has come. What it does not tell stays as it was known.
+    fn told(&mut self, scene: &Scene<'_>, (link, call): (LinkId, CallId), info: &Info) {
+        let Some(addr) = self.asked.remove(&(scene.host, link, call)) else {
+            return;
+        };
+        let mut info = info.clone();
+        if let Some((old, ..)) = self.known.get(&(scene.host, addr.clone())) {
+            info.priority = info.priority.or(old.priority);
+            info.offset = info.offset.or(old.offset);
+        }
+        let known = (info, scene.mono, link);
+        self.known.insert((scene.host, addr), known);
+    }
+
     /// Both connections to a server stand.
     fn links_up(&self, host: usize, addr: &Addr) -> bool {
         let up = |((h, _), (to, up)): &(&(usize, LinkId), &(Addr, bool))| {
@@ -202,15 +216,7 @@ impl Check for Promotion {
                 call,
                 answer: Answer::Info(info),
             }) => {
-                if let Some(addr) = self.asked.remove(&(host, *link, *call)) {
-                    // What a reply does not tell stays as it was known.
-                    let mut info = (**info).clone();
-                    if let Some((old, ..)) = self.known.get(&(host, addr.clone())) {
-                        info.priority = info.priority.or(old.priority);
-                        info.offset = info.offset.or(old.offset);
-                    }
-                    self.known.insert((host, addr), (info, scene.mono, *link));
-                }
+                self.told(scene, (*link, *call), info);
             }
             Seen::Output(Output::Event(event), _) => {
                 return self.event(groups, scene, event.kind, &event.payload);
