@@ -411,6 +411,21 @@ fn one_that_is_linked_elsewhere_is_left_there_until_it_loses_its_link() {
     assert!(has(&said, "6380 SLAVEOF"), "{said:#?}");
 }
 
+#[test]
+fn nor_is_one_fetched_while_our_master_does_not_tell_its_history() {
+    let mut bench = group(RescueMode::Stream);
+    let ours = bench.host(MASTER).info.history.take();
+    bench.advance(20_000);
+    replaced(&mut bench, R1, Span::secs(1));
+    bench.host(R1).follow(addr(7000));
+    let said = bench.advance(1_000_000);
+    assert!(!has(&said, "6380 SLAVEOF"), "{said:#?}");
+    bench.host(MASTER).info.history = ours;
+    let said = bench.advance(20_000);
+    assert!(has(&said, STRANGER), "{said:#?}");
+    assert!(!has(&said, "6380 SLAVEOF"), "{said:#?}");
+}
+
 /// The replica reaches the master at an address that we were never told, and both restarted.
 #[test]
 fn one_that_is_linked_to_our_master_under_another_address_is_known_when_the_master_is_read() {

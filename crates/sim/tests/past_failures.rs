@@ -534,3 +534,63 @@ fn who_is_not_known_on_a_new_connection_is_no_better_choice() {
         ",
     );
 }
+
+/// X3 fell here: our master did not tell its history for longer than a replica of another cluster
+/// was given to prove itself.
+#[test]
+fn a_linked_stranger_is_left_alone_while_our_master_tells_no_history() {
+    holds(
+        "
+    seed 1023076188629763027
+    param sentinels 5
+    param quorum 3
+    param write_every_ms 461
+    param down_after_ms 7446
+    param failover_timeout_ms 9672
+    param delay_low_us 5000
+    param delay_high_us 60000
+    param patience_ms 10000
+    param sync_low_us 500
+    param sync_high_us 1000
+    param drift_ppm 200
+    param fencing_lag 1
+    param full_sync_ms 107
+    param faults_ms 139673
+    param bytes 1
+    fault 15594 blink 50 0 r1
+    fault 16065 no-replication 98 0 r2
+    fault 24261 no-replication 10090 0 r0
+    fault 28555 info-cut 19877 0 r1
+    fault 31891 promote 0 0 r2
+    fault 35176 priority 0 1 r0
+    fault 40844 promote 0 0 r1
+    fault 46800 moved 36 2 r0
+    fault 47052 full-disk 22784 0 s1
+    fault 47086 info-cut 47 0 r2
+    fault 55943 full-disk 35 0 s1
+    fault 63735 moved 23578 0 r0
+    fault 68778 info-cut 10875 0 r2
+    fault 69775 moved 79 2 r1
+    fault 73371 moved 16941 1 r0
+    fault 73380 hang 20 0 s2
+    fault 73565 misconf 11 0 r0
+    fault 81013 no-replication 33715 0 r2
+    fault 92261 flush 0 0 s3 s0 r0
+    fault 95576 blink 2500 0 r1
+    fault 97916 moved 4641 1 r0
+    fault 99191 priority 0 1 r1
+    fault 99544 no-replication 5320 0 r0
+    fault 107014 info-cut 25248 0 r2
+    fault 110593 blink 26 0 r0
+    fault 120220 flush 0 0 s2 s2 r0
+    fault 123527 stranger 47980 1 r1
+    fault 123573 no-replication 47 0 r2
+    fault 124074 priority 0 2 r0
+    fault 127444 blink 2500 0 s4
+    fault 128493 misconf 19 0 r0
+    fault 149885 moved 28877 0 r0
+    fault 150285 hang 4253 0 s0
+    fault 151120 priority 0 2 r1
+        ",
+    );
+}

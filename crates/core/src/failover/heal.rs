@@ -183,6 +183,12 @@ impl Master {
                 let pace = linked.max().filter(|_| outdated).unwrap_or_default();
                 let mut since = server.replication.follows_since.max(pace) + wait + Span::TICK;
                 if server.identity.verdict() == Verdict::Unproven {
+                    // Its INFO proves it a stranger as soon as our master is known well.
+                    if self.is_linked_away(cx, Some(follows), server.replication.link_up)
+                        && !trusting
+                    {
+                        return None;
+                    }
                     // What would prove it a stranger, or ours, may yet come.
                     since = since.max(server.identity.since() + timeout.max(grace));
                 }

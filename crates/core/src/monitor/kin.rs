@@ -274,9 +274,14 @@ impl Master {
             && self.servers.get(addr).is_some_and(|server| {
                 server.identity.verdict == Verdict::Stranger(Why::FollowsOutsider)
             });
-        (ours || still)
-            && info.master_link_up
-            && of.is_some_and(|of| of.host.ip().is_some() && self.find_server(cx, of).is_none())
+        (ours || still) && self.is_linked_away(cx, of, info.master_link_up)
+    }
+
+    /// Whether who follows `of`, and is linked to it or not, is linked to a master that nobody in
+    /// the group is.
+    pub(crate) fn is_linked_away(&self, cx: &Ctx, of: Option<&Addr>, is_linked: bool) -> bool {
+        let is_elsewhere = |of: &Addr| of.host.ip().is_some() && self.find_server(cx, of).is_none();
+        is_linked && of.is_some_and(is_elsewhere)
     }
 
     pub(crate) fn learn_history(&mut self, id: ReplId) {
