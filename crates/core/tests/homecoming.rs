@@ -175,6 +175,29 @@ fn where_writes_cannot_be_held_back_the_rescue_looks_for_itself() {
 }
 
 #[test]
+fn what_it_took_while_its_fence_was_refused_is_rescued_too_when_it_is_held_back_at_last() {
+    let mut bench = switched(RescueMode::Stream);
+    let held = bench.host(MASTER).pause.clone();
+    bench.host(MASTER).pause = Answer::Error(Arc::from("NOAUTH Authentication required."));
+    let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+    bench.host(MASTER).pause = held;
+    tell(&mut bench, MASTER, b'a', COMMON + 700, None);
+    bench.advance(3000);
+    let file = Arc::from("rescue/first.resp");
+    let mut said = end_rescue(&mut bench, Rescued::Whole { file, commands: 7 });
+    said.extend(bench.advance(2000));
+    assert!(has(&said, "+rescued-writes"), "{said:#?}");
+    assert!(has(&said, "rescue 2 127.0.0.1:6379 1001"), "{said:#?}");
+    assert!(!has(&said, "6379 SLAVEOF"), "{said:#?}");
+    let (id, file) = (RescueId::new(2), Arc::from("rescue/second.resp"));
+    let outcome = Rescued::Whole { file, commands: 9 };
+    let mut said = bench.give(Input::Rescued { id, outcome });
+    said.extend(bench.settle());
+    assert!(has(&said, "6379 SLAVEOF 127.0.0.1 6380"), "{said:#?}");
+}
+
+#[test]
 fn a_master_that_restarted_cannot_be_rescued_and_that_is_said_once() {
     let mut bench = switched(RescueMode::Stream);
     let mut said = come_back(&mut bench, b'c', 0, 1500);

@@ -46,6 +46,10 @@ enum Salvage {
     Open,
     /// They are being saved.
     UnderWay(RescueId),
+    /// So are those that it had when its writes could not be held back yet: not all.
+    InVain(RescueId),
+    /// They are saved, while more of them came. Whether it can be held back is asked once more.
+    Unheld,
     /// There are none, they are saved, or they cannot be.
     Done,
 }
@@ -90,19 +94,52 @@ impl Homecoming {
     /// A new connection: it may have restarted, and then is neither fenced nor known.
     pub(crate) fn on_link_up(&mut self) {
         (self.fenced, self.seen, self.held, self.held_until) = (None, None, None, None);
-        if self.rescue == Salvage::Done {
+        if matches!(self.rescue, Salvage::Done | Salvage::Unheld) {
             self.rescue = Salvage::Open;
         }
     }
 
     /// It answered CLIENT PAUSE, one way or another.
     pub(crate) fn on_fence_answer(&mut self, answer: &Answer) {
-        let held = matches!(answer, Answer::Done);
-        self.held = Some(held);
+        let is_held = matches!(answer, Answer::Done);
+        self.on_fence(is_held);
         // One more may be under way, of which nothing is known.
-        if let (true, Some(at)) = (held, self.fenced) {
+        if let (true, Some(at)) = (is_held, self.fenced) {
             self.held_until = Some(at + SURELY);
         }
+    }
+
+    /// Its writes are held back, or cannot be. What it told and what was saved before they were may
+    /// not be all that it has.
+    fn on_fence(&mut self, is_held: bool) {
+        let was_refused = self.held.replace(is_held) == Some(false);
+        self.rescue = match self.rescue {
+            Salvage::UnderWay(id) if is_held && was_refused => Salvage::InVain(id),
+            Salvage::Done | Salvage::Unheld if is_held && was_refused => Salvage::Open,
+            Salvage::Unheld => Salvage::Done,
+            other => other,
+        };
+        if is_held && was_refused {
+            self.seen = None;
+        }
+    }
+
+    /// A rescue came to its end.
+    fn on_saved(&mut self, may_be_held: bool) {
+        self.rescue = match self.rescue {
+            Salvage::InVain(_) => Salvage::Open,
+            _ if self.held == Some(false) && may_be_held => Salvage::Unheld,
+            _ => Salvage::Done,
+        };
+        // The fence is renewed at once.
+        if let (Salvage::Unheld, Some(at)) = (self.rescue, &mut self.fenced) {
+            *at = Mono::from_ms(at.as_ms().saturating_sub(RENEW.as_ms()));
+        }
+    }
+
+    /// Whether a rescue of this number is under way.
+    fn is_rescued_by(&self, id: RescueId) -> bool {
+        [Salvage::UnderWay(id), Salvage::InVain(id)].contains(&self.rescue)
     }
 
     /// Until when its writes are known to be held back, if they can be.
@@ -222,11 +259,12 @@ impl Master {
         let found = self
             .servers
             .iter_mut()
-            .find(|(_, server)| server.homecoming.rescue == Salvage::UnderWay(id));
+            .find(|(_, server)| server.homecoming.is_rescued_by(id));
         let Some((addr, server)) = found else {
             return false;
         };
-        server.homecoming.rescue = Salvage::Done;
+        let may_be_held = !server.lacks(&[Permission::Pause]);
+        server.homecoming.on_saved(may_be_held);
         let addr = addr.clone();
         match outcome {
             Rescued::Nothing => {}
@@ -285,7 +323,7 @@ impl Master {
         let first = server.homecoming.fenced.replace(cx.now).is_none();
         let barred = server.lacks(&[Permission::Pause]);
         if barred {
-            server.homecoming.held = Some(false);
+            server.homecoming.on_fence(false);
         } else {
             let pause = Call::Pause { span: FENCE };
             server
