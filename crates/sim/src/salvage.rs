@@ -190,7 +190,12 @@ impl World {
             return;
         };
         let successor = self.server_listening(whom);
-        let left = forks.iter().rev().find(|left| Some(left.by) == successor);
+        // That a person promoted the successor is known by what it says of the history before; not
+        // when another promotion has come since.
+        let says = successor.and_then(|by| self.servers.get(by)?.history.second);
+        let names = says.is_some_and(|(id, _)| id == server.history.id);
+        let by_successor = |left: &&Left| Some(left.by) == successor && (left.elected || names);
+        let left = forks.iter().rev().find(by_successor);
         let elected = forks.iter().filter(|left| left.elected);
         let Some(left) = left.or_else(|| elected.max_by_key(|left| left.agreed)) else {
             return;

@@ -594,3 +594,100 @@ fn a_linked_stranger_is_left_alone_while_our_master_tells_no_history() {
         ",
     );
 }
+
+/// S14 fell here: somebody else's switch ended an attempt, and that it failed was told behind a vote
+/// that waited for the disk.
+#[test]
+fn an_attempt_that_a_switch_ends_is_told_when_the_disk_is_done() {
+    holds(
+        "
+    seed 920003217
+    param replicas 3
+    param clients 0
+    param delay_low_us 1000
+    param delay_high_us 20000
+    param sync_high_us 1000000
+    param faults_ms 34138
+    fault 34000 slow-disk 22123 1624 s0
+    fault 48689 failover 0 0 s0 s2 r1
+    fault 49000 failover 0 0 s1 s2 r3
+        ",
+    );
+}
+
+/// S15 fell here: the fence was refused for a while, and what was written then came behind the rescue.
+#[test]
+fn what_a_former_master_took_while_it_refused_the_fence_is_saved_too() {
+    holds(
+        "
+    seed 920003399
+    param upstream 2
+    param upstream_first 2
+    param masters 2
+    param replicas 3
+    param clients 2
+    param down_after_ms 14136
+    param delay_low_us 20000
+    param sync_low_us 500
+    param faults_ms 97707
+    fault 50000 hang 40 0 s0
+    fault 84531 failover 0 0 s0 s0 r6
+    fault 85386 noauth 27381 0 r4
+        ",
+    );
+}
+
+/// S15 fell here: a person promoted a server, redis-sentinels promoted it once more before it had
+/// caught up, and then nothing told where it had left the first history.
+#[test]
+fn where_a_person_promoted_a_server_is_not_known_after_its_next_promotion() {
+    holds(
+        "
+    seed 920004155
+    param sentinels 7
+    param upstream 6
+    param full_sync_ms 4602
+    param faults_ms 36662
+    fault 43000 promote 0 0 r2
+    fault 48000 failover 0 0 s3 s2 r0
+    fault 50784 failover 0 0 s1 s4 r2
+        ",
+    );
+}
+
+/// X3 fell here: a Sentinel that had forgotten the histories met a promoted server without keys, which
+/// proves nothing of who comes after it.
+#[test]
+fn a_server_without_keys_that_follows_nobody_makes_nobody_known() {
+    holds(
+        "
+    seed 920004623
+    param quorum 3
+    param replicas 1
+    param clients 0
+    param faults_ms 66362
+    fault 24000 aim-promote 1 0 s1
+    fault 34000 hang 18529 0 s2
+    fault 43000 moved 0 0 r0
+    fault 48000 remonitor 0 0 s2 s2 r0
+    fault 81000 stranger 124 0 r1
+        ",
+    );
+}
+
+/// S16 fell here: that a pause was over was told behind two writes on a slow disk.
+#[test]
+fn the_end_of_a_pause_may_be_told_late_by_a_slow_disk() {
+    holds(
+        "
+    seed 920006412
+    param masters 3
+    param clients 0
+    param down_after_ms 3998
+    param faults_ms 159280
+    fault 160000 slow-disk 14891 2647 s2
+    fault 162000 split 8122 0 s1 r0 r1
+    fault 166000 failover 0 0 s2 s2 r6
+        ",
+    );
+}

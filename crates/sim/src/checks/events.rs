@@ -19,9 +19,9 @@ struct Course {
     /// disk, and so come after the news that the master is back.
     was_odown: bool,
     forced: bool,
-    /// A reset ended an attempt that had been told; that it failed is told behind its vote, which
-    /// waits for the disk.
-    reset: bool,
+    /// A reset, or somebody else's switch, ended an attempt that had been told; that it failed is
+    /// told behind its vote, which waits for the disk.
+    cut_off: bool,
     step: Step,
 }
 
@@ -92,6 +92,7 @@ impl Course {
                 let step = if leads { Step::Switched } else { Step::Idle };
                 *self = Self {
                     forced: self.forced,
+                    cut_off: self.step == Step::Standing,
                     step,
                     ..Self::default()
                 };
@@ -101,15 +102,15 @@ impl Course {
                 *self = Self {
                     was_odown: self.was_odown,
                     forced: self.forced,
-                    reset: self.step == Step::Standing,
+                    cut_off: self.step == Step::Standing,
                     ..Self::default()
                 };
             }
             E::Unmonitor => *self = Self::default(),
             _ => {}
         }
-        if kind == E::AbortNotElected && self.step == Step::Idle && self.reset {
-            self.reset = false;
+        if kind == E::AbortNotElected && self.step == Step::Idle && self.cut_off {
+            self.cut_off = false;
             return Ok(());
         }
         if let Some((to, from)) = Self::rule(kind) {

@@ -20,8 +20,9 @@ const SWITCHOVER_MS: u64 = 1000;
 /// The slices in which a master that is cut off is held back, and how long they may do so in all.
 const SLICE_MS: u64 = 300;
 const HOLD_MS: u64 = 1200;
-/// Who has had this long after the end of a pause, and that many occasions, has forgotten it.
-const PATIENCE_MS: u64 = 3000;
+/// Who has had this long after the end of a pause, and that many occasions, has forgotten it. What
+/// is told of it may stand behind two writes on a slow disk, of three seconds each.
+const PATIENCE_MS: u64 = 8000;
 const OCCASIONS: u32 = 20;
 
 /// Writes held back for a switchover.

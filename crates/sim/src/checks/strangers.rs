@@ -29,7 +29,7 @@ type Key = (usize, Addr);
 #[derive(Debug, Default)]
 pub(crate) struct Strangers {
     asked: BTreeMap<(usize, LinkId, CallId), (Target, At)>,
-    /// When a server of the group was last asked and answered.
+    /// When the master, or a server that follows it, was last asked and answered.
     met: BTreeMap<Key, At>,
     /// What the stranger that is there said last.
     told: BTreeMap<Key, Info>,
@@ -60,8 +60,14 @@ impl Strangers {
 
     fn hears(&mut self, groups: &Groups, scene: &Scene<'_>, target: &Target, at: At, info: &Info) {
         let key = (scene.host, target.addr.clone());
+        let group = groups.by_addr(&target.addr);
+        let name = group.and_then(|group| groups.name(group));
+        let file = name.and_then(|name| read::master(&scene.disk.synced, name));
+        let master = file.map(|state| state.configuration.addr.clone());
+        let leads = master.as_ref() == Some(&target.addr);
         let Some(it) = &target.outsider else {
-            if is_whole(info) {
+            // Nothing else makes ours known for certain to who has forgotten its histories.
+            if is_whole(info) && (leads || info.master == master) {
                 self.met.insert(key.clone(), at);
             }
             self.told.remove(&key);
@@ -70,10 +76,6 @@ impl Strangers {
             return;
         };
         self.told.insert(key.clone(), info.clone());
-        let group = groups.by_addr(&target.addr);
-        let name = group.and_then(|group| groups.name(group));
-        let file = name.and_then(|name| read::master(&scene.disk.synced, name));
-        let leads = file.is_some_and(|state| state.configuration.addr == target.addr);
         if it.is_lent || leads && !self.is_proved_older(scene, &key, it) {
             self.accepted.insert(key);
         }
