@@ -691,3 +691,21 @@ fn the_end_of_a_pause_may_be_told_late_by_a_slow_disk() {
         ",
     );
 }
+
+/// X3 fell here: a master without keys is known by nothing, and so is nobody who comes after it.
+#[test]
+fn a_master_without_keys_makes_nobody_known() {
+    holds(
+        "
+    seed 920004789
+    param sentinels 1
+    param quorum 1
+    param replicas 1
+    param clients 0
+    param faults_ms 6394
+    fault 15000 stranger 7521 0 r0
+    fault 16000 split 4723 0 r0
+    
+        ",
+    );
+}

@@ -66,7 +66,9 @@ impl Strangers {
         let master = file.map(|state| state.configuration.addr.clone());
         let leads = master.as_ref() == Some(&target.addr);
         let Some(it) = &target.outsider else {
-            // Nothing else makes ours known for certain to who has forgotten its histories.
+            // Nothing else makes ours known for certain to who has forgotten its histories; nor does
+            // a master without keys, which says the same as any other.
+            let leads = leads && info.has_keys == Some(true);
             if is_whole(info) && (leads || info.master == master) {
                 self.met.insert(key.clone(), at);
             }
