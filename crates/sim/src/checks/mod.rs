@@ -1,6 +1,7 @@
 //! The invariants, one property to a file. They see what enters and leaves a Sentinel, what is
 //! on its disk, and nothing of its inside.
 
+mod asked;
 mod attempts;
 mod authority;
 mod bounds;

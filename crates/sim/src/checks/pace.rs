@@ -9,13 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bartizan_core::addr::Addr;
-use bartizan_core::ids::{CallId, LinkId};
-use bartizan_core::input::{Answer, Input};
 use bartizan_core::notify::event::EventKind;
-use bartizan_core::output::{Call, Output};
+use bartizan_core::output::Output;
 use bartizan_core::report::{Info, Role};
 use bartizan_core::time::{Mono, Span};
 
+use super::asked::Asked;
 use super::{Check, Scene, Seen, Verdict, read};
 use crate::groups::Groups;
 use crate::sched::At;
@@ -33,7 +32,7 @@ pub(crate) struct Pace {
     awaited: BTreeMap<Key, BTreeSet<Addr>>,
     /// When each Sentinel was last seen to do anything.
     alive: BTreeMap<usize, At>,
-    asked: BTreeMap<(usize, LinkId, CallId), Addr>,
+    asked: Asked,
     /// Replicas that follow somebody with their link down, as each Sentinel heard last.
     synchronising: BTreeMap<(usize, Addr), Addr>,
     down: BTreeSet<(usize, Addr)>,
@@ -131,36 +130,15 @@ impl Check for Pace {
     fn see(&mut self, groups: &Groups, scene: &Scene<'_>, seen: &Seen<'_>) -> Verdict {
         let host = scene.host;
         self.alive.insert(host, scene.at);
+        if let Some(heard) = self.asked.follow(scene, seen) {
+            self.hears(host, heard.target.addr, heard.info);
+        }
         match seen {
             Seen::Boot(_) => {
                 self.awaited.retain(|(h, _), _| *h != host);
-                self.asked.retain(|(h, ..), _| *h != host);
                 self.synchronising.retain(|(h, _), _| *h != host);
                 self.down.retain(|(h, _)| *h != host);
                 self.switched.retain(|(h, _), _| *h != host);
-            }
-            Seen::Output(
-                Output::Call {
-                    link,
-                    call,
-                    what: Call::Info,
-                    ..
-                },
-                Some(target),
-            ) => {
-                self.asked.insert((host, *link, *call), target.addr.clone());
-            }
-            Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {
-                self.asked.retain(|(h, l, _), _| (*h, *l) != (host, *link));
-            }
-            Seen::Input(Input::Answer {
-                link,
-                call,
-                answer: Answer::Info(info),
-            }) => {
-                if let Some(addr) = self.asked.remove(&(host, *link, *call)) {
-                    self.hears(host, addr, info);
-                }
             }
             Seen::Output(Output::Event(event), _) => {
                 let group = event.master.as_ref().and_then(|name| groups.by_name(name));

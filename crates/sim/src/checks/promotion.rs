@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bartizan_core::addr::{Addr, Host};
-use bartizan_core::ids::{CallId, LinkId, RequestId};
-use bartizan_core::input::{Answer, Input};
+use bartizan_core::ids::{LinkId, RequestId};
+use bartizan_core::input::Input;
 use bartizan_core::notify::event::EventKind;
-use bartizan_core::output::{Call, LinkKind, Output};
+use bartizan_core::output::{LinkKind, Output};
 use bartizan_core::provide::command::Command;
 use bartizan_core::report::{Info, Role};
 use bartizan_core::time::Mono;
 
+use super::asked::{Asked, Heard};
 use super::{Check, Scene, Seen, Verdict, read};
 use crate::groups::Groups;
 use crate::server::outside;
@@ -22,7 +23,7 @@ const FRESH_MS: u64 = 900;
 /// What each Sentinel last read from each server.
 #[derive(Debug, Default)]
 pub(crate) struct Promotion {
-    asked: BTreeMap<(usize, LinkId, CallId), Addr>,
+    asked: Asked,
     /// With the moment, and the link that told it.
     known: BTreeMap<(usize, Addr), (Info, Mono, LinkId)>,
     replicas: BTreeSet<(usize, Addr)>,
@@ -87,17 +88,14 @@ impl Promotion {
     }
 
     /// An INFO has come. What it does not tell stays as it was known.
-    fn told(&mut self, scene: &Scene<'_>, (link, call): (LinkId, CallId), info: &Info) {
-        let Some(addr) = self.asked.remove(&(scene.host, link, call)) else {
-            return;
-        };
-        let mut info = info.clone();
-        if let Some((old, ..)) = self.known.get(&(scene.host, addr.clone())) {
+    fn hears(&mut self, scene: &Scene<'_>, heard: Heard<'_>) {
+        let key = (scene.host, heard.target.addr);
+        let mut info = heard.info.clone();
+        if let Some((old, ..)) = self.known.get(&key) {
             info.priority = info.priority.or(old.priority);
             info.offset = info.offset.or(old.offset);
         }
-        let known = (info, scene.mono, link);
-        self.known.insert((scene.host, addr), known);
+        self.known.insert(key, (info, scene.mono, heard.link));
     }
 
     /// Both connections to a server stand.
@@ -158,9 +156,11 @@ impl Check for Promotion {
 
     fn see(&mut self, groups: &Groups, scene: &Scene<'_>, seen: &Seen<'_>) -> Verdict {
         let host = scene.host;
+        if let Some(heard) = self.asked.follow(scene, seen) {
+            self.hears(scene, heard);
+        }
         match seen {
             Seen::Boot(_) => {
-                self.asked.retain(|(h, ..), _| *h != host);
                 self.known.retain(|(h, _), _| *h != host);
                 self.replicas.retain(|(h, _)| *h != host);
                 self.down.retain(|(h, _)| *h != host);
@@ -196,27 +196,8 @@ impl Check for Promotion {
                     *up = true;
                 }
             }
-            Seen::Output(
-                Output::Call {
-                    link,
-                    call,
-                    what: Call::Info,
-                    ..
-                },
-                Some(target),
-            ) => {
-                self.asked.insert((host, *link, *call), target.addr.clone());
-            }
             Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {
-                self.asked.retain(|(h, l, _), _| (*h, *l) != (host, *link));
                 self.links.remove(&(host, *link));
-            }
-            Seen::Input(Input::Answer {
-                link,
-                call,
-                answer: Answer::Info(info),
-            }) => {
-                self.told(scene, (*link, *call), info);
             }
             Seen::Output(Output::Event(event), _) => {
                 return self.event(groups, scene, event.kind, &event.payload);

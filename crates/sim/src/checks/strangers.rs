@@ -12,12 +12,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bartizan_core::addr::Addr;
-use bartizan_core::ids::{CallId, LinkId};
-use bartizan_core::input::{Answer, Input};
 use bartizan_core::notify::event::EventKind;
 use bartizan_core::output::{Call, Output, ReplicaOf};
 use bartizan_core::report::{Info, Role};
 
+use super::asked::{Asked, Heard};
 use super::{Check, Outsider, Scene, Seen, Target, Verdict, read};
 use crate::groups::Groups;
 use crate::sched::At;
@@ -28,7 +27,7 @@ type Key = (usize, Addr);
 /// What each Sentinel has read at each address.
 #[derive(Debug, Default)]
 pub(crate) struct Strangers {
-    asked: BTreeMap<(usize, LinkId, CallId), (Target, At)>,
+    asked: Asked,
     /// When the master, or a server that follows it, was last asked and answered.
     met: BTreeMap<Key, At>,
     /// What the stranger that is there said last.
@@ -58,7 +57,8 @@ impl Strangers {
         it.sort == Sort::Older && self.met.get(key).is_some_and(|at| *at >= enough)
     }
 
-    fn hears(&mut self, groups: &Groups, scene: &Scene<'_>, target: &Target, at: At, info: &Info) {
+    fn hears(&mut self, groups: &Groups, scene: &Scene<'_>, heard: &Heard<'_>) {
+        let (target, info) = (&heard.target, heard.info);
         let key = (scene.host, target.addr.clone());
         let group = groups.by_addr(&target.addr);
         let name = group.and_then(|group| groups.name(group));
@@ -70,7 +70,7 @@ impl Strangers {
             // a master without keys, which says the same as any other.
             let leads = leads && info.has_keys == Some(true);
             if is_whole(info) && (leads || info.master == master) {
-                self.met.insert(key.clone(), at);
+                self.met.insert(key.clone(), heard.at);
             }
             self.told.remove(&key);
             self.accepted.remove(&key);
@@ -144,36 +144,18 @@ impl Check for Strangers {
 
     fn see(&mut self, groups: &Groups, scene: &Scene<'_>, seen: &Seen<'_>) -> Verdict {
         let host = scene.host;
+        if let Some(heard) = self.asked.follow(scene, seen) {
+            self.hears(groups, scene, &heard);
+        }
         match seen {
-            Seen::Boot(_) => {
-                self.asked.retain(|(h, ..), _| *h != host);
-                self.forget(|(h, _)| *h == host);
-            }
+            Seen::Boot(_) => self.forget(|(h, _)| *h == host),
             Seen::Output(
                 Output::Call {
-                    link, call, what, ..
+                    what: Call::Reconfigure(to),
+                    ..
                 },
                 Some(target),
-            ) => match what {
-                Call::Info => {
-                    let asked = ((*target).clone(), scene.at);
-                    self.asked.insert((host, *link, *call), asked);
-                }
-                Call::Reconfigure(to) => return self.ordered(scene, target, to),
-                _ => {}
-            },
-            Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {
-                self.asked.retain(|(h, l, _), _| (*h, *l) != (host, *link));
-            }
-            Seen::Input(Input::Answer {
-                link,
-                call,
-                answer: Answer::Info(info),
-            }) => {
-                if let Some((target, at)) = self.asked.remove(&(host, *link, *call)) {
-                    self.hears(groups, scene, &target, at, info);
-                }
-            }
+            ) => return self.ordered(scene, target, to),
             Seen::Output(Output::Event(event), _) => {
                 self.event(groups, host, event.kind, &event.payload);
             }
