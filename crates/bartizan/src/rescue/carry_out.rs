@@ -95,8 +95,8 @@ pub(super) async fn ask(
 
 /// Says what we can read, and as whom we are to be listed: the server counts us among its replicas
 /// meanwhile, and a Sentinel that takes it for the master takes everybody in that list for a replica
-/// of the group, for ever. So it is
-/// an address that all of them know: as a rule that of the master that the group has now.
+/// of the group, for ever. So it is an address that all of them know: as a rule that of the master
+/// that the group has now.
 ///
 /// Servers that do not know it, or do not allow it, continue all the same.
 pub(super) async fn introduce(conn: &mut Conn, listed_as: Option<&Addr>) -> Result<(), Trouble> {
