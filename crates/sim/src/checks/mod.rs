@@ -76,7 +76,7 @@ pub struct Outsider {
     pub sort: Sort,
     /// When it started.
     pub started: At,
-    /// Whether it has anything to lose.
+    /// Whether it has anything of its own cluster's to lose, still.
     pub has_data: bool,
     /// A server of the group has taken its history over.
     pub is_lent: bool,

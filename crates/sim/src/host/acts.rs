@@ -10,6 +10,7 @@ use crate::checks::{Outsider, Scene, Seen, Target};
 use crate::codec::Near;
 use crate::fault::Kind as FaultKind;
 use crate::msg::Msg;
+use crate::nemesis::is_theirs;
 use crate::net::{Kind, Node, Side};
 use crate::rand::{Purpose, Stream};
 use crate::sched::Ev;
@@ -130,7 +131,7 @@ impl World {
         Some(Outsider {
             sort,
             started: it.started,
-            has_data: !it.history.writes.is_empty(),
+            has_data: it.history.writes.iter().any(|&(_, n)| is_theirs(n)),
             is_lent: mates.any(took),
             is_ours,
         })

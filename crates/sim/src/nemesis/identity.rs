@@ -13,6 +13,11 @@ use crate::world::{Place, World};
 /// How many writes another cluster's server has.
 const THEIRS: u64 = 20;
 
+/// Whether a write is another cluster's.
+pub(crate) const fn is_theirs(write: u64) -> bool {
+    write > u64::MAX - THEIRS
+}
+
 impl World {
     /// A process that is down will come back as somebody else.
     pub(super) fn change_identity(&mut self, node: Node) {

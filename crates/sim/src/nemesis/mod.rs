@@ -3,6 +3,8 @@
 mod identity;
 mod process;
 
+pub(crate) use identity::is_theirs;
+
 use std::collections::BTreeMap;
 
 use bartizan_core::addr::Addr;

@@ -386,3 +386,21 @@ fn a_master_without_keys_makes_nobody_known() {
         ",
     );
 }
+
+/// X3 fell here: a stranger that had become the group's own was still one for a Sentinel that started
+/// again.
+#[test]
+fn a_stranger_that_was_saved_and_taken_in_has_nothing_to_lose_any_more() {
+    holds(
+        "
+    seed 608771326893621636
+    param sentinels 1
+    param quorum 1
+    param replicas 1
+    param faults_ms 60462
+    fault 37000 stranger 57407 2 r1
+    fault 40000 aim-promote 2 0 s0
+    fault 67000 switchover 0 1 s0 s0 r1
+        ",
+    );
+}
