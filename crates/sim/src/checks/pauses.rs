@@ -2,7 +2,7 @@
 //! kind may last, and one for a switchover is taken back as soon as that is over. A master that is
 //! cut off is held back in slices, which are renewed for so long and no longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bartizan_core::ids::LinkId;
 use bartizan_core::input::Input;
@@ -50,6 +50,9 @@ pub(crate) struct Pauses {
     asked: BTreeMap<(usize, usize), (LinkId, Mono)>,
     held: BTreeMap<(usize, usize), Held>,
     holds: BTreeMap<(usize, LinkId), Hold>,
+    /// Who is in TILT and so does not act: what becomes of a failover is decided after it. A server
+    /// ends its pause by itself meanwhile.
+    tilted: BTreeSet<usize>,
 }
 
 impl Pauses {
@@ -114,6 +117,9 @@ impl Pauses {
                 hold.since
             ));
         }
+        if self.tilted.contains(&scene.host) {
+            return Ok(());
+        }
         let mine = self.held.iter_mut().filter(|((h, _), _)| *h == scene.host);
         for ((_, group), held) in mine.filter(|(_, held)| held.until <= now) {
             let (since, occasions) = held.late.get_or_insert((now, 0));
@@ -137,6 +143,15 @@ impl Check for Pauses {
                 self.asked.retain(|(h, _), _| *h != scene.host);
                 self.held.retain(|(h, _), _| *h != scene.host);
                 self.holds.retain(|(h, _), _| *h != scene.host);
+                self.tilted.remove(&scene.host);
+            }
+            Seen::Output(Output::Event(event), _) if event.kind == EventKind::Tilt => {
+                self.tilted.insert(scene.host);
+            }
+            Seen::Output(Output::Event(event), _) if event.kind == EventKind::TiltEnd => {
+                self.tilted.remove(&scene.host);
+                let mine = self.held.iter_mut().filter(|((h, _), _)| *h == scene.host);
+                mine.for_each(|(_, held)| held.late = None);
             }
             Seen::Output(Output::Call { link, what, .. }, Some(target)) => match what {
                 Call::Pause { span } => {

@@ -316,3 +316,21 @@ fn an_attempt_that_a_switch_ends_is_told_when_the_disk_is_done() {
         ",
     );
 }
+
+/// S16 fell here: a switchover stood still in TILT, and the check took its pause, which the master
+/// had ended by itself, to be forgotten.
+#[test]
+fn what_becomes_of_a_pause_is_decided_when_tilt_ends() {
+    holds(
+        "
+    seed 376588375929390339
+    param replicas 1
+    param clients 0
+    param delay_high_us 60000
+    param sync_high_us 50000
+    param faults_ms 76398
+    fault 88637 failover 0 0 s1 s0 r0
+    fault 88900 hang 2527 0 s0
+        ",
+    );
+}
