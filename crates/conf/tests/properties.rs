@@ -15,6 +15,7 @@ use bartizan_core::addr::{Addr, Host};
 use bartizan_core::fencing::{Fencing, MinReplicas};
 use bartizan_core::ids::{Epoch, MasterName, Quorum, ReplId, RunId};
 use bartizan_core::limits;
+use bartizan_core::model::branches::Branch;
 use bartizan_core::model::configuration::Configuration;
 use bartizan_core::model::durable::{Durable, MasterState};
 use bartizan_core::provide::options::{GlobalOptions, MasterOptions, Periods, Renames, Secret};
@@ -131,7 +132,8 @@ fn master(names: bool) -> impl Strategy<Value = MasterState> {
     let configuration = (epoch(), addr(names));
     let replicas = btree_set(addr(names), 0..5);
     let sentinels = btree_map(run_id(), addr(names), 0..4);
-    let forks = vec(("[0-9a-f]{39}1", any::<u64>()), 0..4);
+    let heir = option::of("[0-9a-f]{39}2");
+    let branches = vec(("[0-9a-f]{39}1", any::<u64>(), heir), 0..4);
     let own_values = btree_map(addr(names), any::<(u32, u32)>(), 0..4);
     (
         configuration,
@@ -139,14 +141,26 @@ fn master(names: bool) -> impl Strategy<Value = MasterState> {
         epoch(),
         replicas,
         sentinels,
-        forks,
+        branches,
         own_values,
     )
         .prop_map(
-            |((epoch, addr), options, voted_epoch, mut replicas, sentinels, forks, own_values)| {
-                let fork = |(id, offset): (String, u64)| Fork {
-                    id: ReplId::parse(id.as_bytes()).unwrap(),
-                    offset,
+            |(
+                (epoch, addr),
+                options,
+                voted_epoch,
+                mut replicas,
+                sentinels,
+                branches,
+                own_values,
+            )| {
+                let id = |text: String| ReplId::parse(text.as_bytes()).unwrap();
+                let branch = |(left, offset, heir): (String, u64, Option<String>)| Branch {
+                    left: Fork {
+                        id: id(left),
+                        offset,
+                    },
+                    id: heir.map(id),
                 };
                 let values =
                     |(addr, (to_write, max_lag))| (addr, MinReplicas { to_write, max_lag });
@@ -156,7 +170,7 @@ fn master(names: bool) -> impl Strategy<Value = MasterState> {
                     configuration: Configuration { epoch, addr },
                     options,
                     voted_epoch,
-                    forks: forks.into_iter().map(fork).collect(),
+                    branches: branches.into_iter().map(branch).collect(),
                     own_values: own_values.into_iter().map(values).collect(),
                     replicas: replicas.into_iter().collect(),
                     sentinels: sentinels.into_iter().collect(),

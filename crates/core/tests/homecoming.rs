@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bartizan_core::ids::{ReplId, RescueId};
 use bartizan_core::input::{Answer, Input};
+use bartizan_core::model::branches::Branch;
 use bartizan_core::output::LinkKind;
 use bartizan_core::provide::command::Command;
 use bartizan_core::report::{Fork, History};
@@ -33,6 +34,11 @@ fn fork() -> Fork {
         id: history_id(b'a'),
         offset: COMMON + 1,
     }
+}
+
+fn branch() -> Branch {
+    let id = Some(history_id(b'b'));
+    Branch { left: fork(), id }
 }
 
 fn tell(bench: &mut Bench, port: u16, letter: u8, offset: u64, before: Option<Fork>) {
@@ -222,12 +228,17 @@ fn a_master_that_restarted_is_rescued_as_a_snapshot_where_that_is_allowed() {
 }
 
 /// The promoted replica restarted before anybody read where its history had left the one that
-/// this server began when it was promoted itself.
+/// this server began when it was promoted itself, and this one has restarted too.
 #[test]
 fn what_was_written_in_a_history_that_nobody_knows_is_told_to_be_lost() {
     for (offset, expected) in [(COMMON + 500, 1), (COMMON, 0)] {
         let mut bench = switched(RescueMode::Stream);
-        tell(&mut bench, MASTER, b'e', offset, Some(fork()));
+        bench.host(MASTER).info.history = Some(History {
+            id: history_id(b'e'),
+            offset,
+            before: Some(fork()),
+            kept_from: Some(COMMON + 1),
+        });
         bench.revive(MASTER);
         bench.host(MASTER).lead();
         let mut said = bench.advance(10_000);
@@ -280,7 +291,7 @@ fn sentinels_rescue_in_their_order_and_the_next_steps_in_after_three_seconds_eac
 fn where_a_history_was_left_is_on_disk_and_a_restarted_sentinel_goes_by_it() {
     let bench = switched(RescueMode::Stream);
     let mut state = bench.on_disk().clone();
-    assert_eq!(state.forks, [fork()]);
+    assert_eq!(state.branches, [branch()]);
 
     state.configuration.addr = addr(R1);
     state.replicas = vec![addr(MASTER)];
@@ -339,7 +350,9 @@ fn a_master_that_missed_two_failovers_is_rescued_from_its_own_fork() {
     };
     tell(&mut bench, R1, b'd', 6000, Some(second));
     bench.advance(11_000);
-    assert_eq!(bench.on_disk().forks, [fork(), second]);
+    let id = Some(history_id(b'd'));
+    let later = Branch { left: second, id };
+    assert_eq!(bench.on_disk().branches, [branch(), later]);
     let said = come_back(&mut bench, b'a', COMMON + 500, 1500);
     assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
 }

@@ -206,7 +206,7 @@ fn whoever_has_a_history_of_the_group_is_of_it() {
     };
     bench.host(R1).info.history = Some(grown);
     let said = bench.advance(20_000);
-    assert!(has(&said, "6380 SLAVEOF"), "{said:#?}");
+    assert!(has(&said, "rescue 1 127.0.0.1:6380 900"), "{said:#?}");
     assert!(!has(&said, STRANGER));
 }
 

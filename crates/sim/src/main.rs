@@ -228,11 +228,11 @@ fn run(args: Args<'_>) -> Result<ExitCode, String> {
     print!("{}", faults(&progress.stats()));
     let found = progress.found();
     print!("{}", fallen(&progress));
-    let Some((_, outcome)) = found.values().min_by_key(|(_, outcome)| outcome.plan.seed) else {
+    let Some(fallen) = found.values().min_by_key(|fallen| fallen.first.plan.seed) else {
         return Ok(ExitCode::SUCCESS);
     };
     if !args.has("--all") {
-        print!("{}", outcome.report());
+        print!("{}", fallen.first.report());
     }
     Ok(ExitCode::from(1))
 }
@@ -265,14 +265,19 @@ fn line(progress: &Progress, started: Instant) -> String {
     )
 }
 
-/// One line for each property that fell, with its lowest seed.
+/// One line for each property that fell, with its lowest seeds and what happened at the first.
 fn fallen(progress: &Progress) -> String {
+    const TOLD: usize = 20;
     let mut text = String::new();
-    for (property, (count, outcome)) in progress.found() {
-        let violation = outcome.violation.map(|v| v.to_string()).unwrap_or_default();
+    for (property, fallen) in progress.found() {
+        let count = fallen.seeds.len();
+        let lowest: Vec<String> = fallen.seeds.iter().take(TOLD).map(u64::to_string).collect();
+        let more = if count > TOLD { " …" } else { "" };
+        let violation = fallen.first.violation.map(|v| v.to_string());
         text += &format!(
-            "{property}: {count} seeds, first {}: {violation}\n",
-            outcome.plan.seed
+            "{property}: {count} seeds ({}{more}), first: {}\n",
+            lowest.join(" "),
+            violation.unwrap_or_default()
         );
     }
     text

@@ -103,7 +103,7 @@ impl World {
         let (hosts, per_group) = (count(params.sentinels), count(params.replicas + 1));
         let state = |g: usize| {
             Some(MasterState {
-                forks: Vec::new(),
+                branches: Vec::new(),
                 own_values: Vec::new(),
                 name: self.groups.name(g)?.clone(),
                 configuration: Configuration {

@@ -30,6 +30,15 @@ impl World {
             return;
         };
         let mine = || (0..).zip(&self.servers).filter(|(_, s)| s.group == group);
+        // The master moved when nobody else was known who could be promoted: whoever moved it brings
+        // it to where all look for it.
+        if !mine().any(|(_, s)| s.addr == master) {
+            let leader = mine().find(|(_, s)| s.up && s.is_master());
+            if let Some((s, _)) = leader.or_else(|| mine().find(|(_, s)| s.up)) {
+                self.move_to(s, master);
+            }
+            return;
+        }
         // The master was told to follow somebody, and no Sentinel could promote another one: no
         // server is left, or all have been cut off from it for too long. Whoever said so takes it
         // back.
@@ -59,7 +68,7 @@ impl World {
     }
 
     /// Whether any Sentinel has this replica on its list.
-    fn is_known(&self, group: usize, addr: &Addr) -> bool {
+    pub(crate) fn is_known(&self, group: usize, addr: &Addr) -> bool {
         let Some(name) = self.groups.name(group) else {
             return false;
         };

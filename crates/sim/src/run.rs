@@ -1,6 +1,6 @@
 //! Runs plans: one, or a range of seeds on all cores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -110,7 +110,7 @@ pub struct Progress {
     pub done: AtomicU64,
     stop: AtomicBool,
     stats: Mutex<Stats>,
-    found: Mutex<BTreeMap<&'static str, (u64, Outcome)>>,
+    found: Mutex<BTreeMap<&'static str, Fallen>>,
     keep_going: bool,
 }
 
@@ -139,8 +139,8 @@ impl Progress {
         Self { keep_going, ..self }
     }
 
-    /// For each property that fell: how often, and the outcome of the lowest seed.
-    pub fn found(&self) -> BTreeMap<&'static str, (u64, Outcome)> {
+    /// For each property that fell: by which seeds, and the outcome of the lowest.
+    pub fn found(&self) -> BTreeMap<&'static str, Fallen> {
         self.found
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -164,14 +164,24 @@ impl Progress {
             self.stop();
         }
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, first) = found
-            .entry(property)
-            .or_insert_with(|| (0, outcome.clone()));
-        *count += 1;
-        if outcome.plan.seed < first.plan.seed {
-            *first = outcome;
+        let fallen = found.entry(property).or_insert_with(|| Fallen {
+            seeds: BTreeSet::new(),
+            first: outcome.clone(),
+        });
+        fallen.seeds.insert(outcome.plan.seed);
+        if outcome.plan.seed < fallen.first.plan.seed {
+            fallen.first = outcome;
         }
     }
+}
+
+/// The seeds by which a property fell.
+#[derive(Clone, Debug)]
+pub struct Fallen {
+    /// All of them.
+    pub seeds: BTreeSet<u64>,
+    /// What happened at the lowest.
+    pub first: Outcome,
 }
 
 /// Runs seeds on several threads until all are done or one has a violation. `make` turns a seed

@@ -93,7 +93,9 @@ impl World {
             .entry(s)
             .or_insert_with(|| fresh.clone());
         if (returned.life, returned.id) != (life, id) {
-            *returned = fresh;
+            // What was saved stays saved, whatever becomes of the server.
+            let saved = std::mem::take(&mut returned.saved);
+            *returned = Returned { saved, ..fresh };
         }
         Some(returned)
     }
@@ -123,17 +125,19 @@ impl World {
         let Some(fork) = rescue.fork else {
             return;
         };
-        let Some(place) = server.history.place().filter(|it| it.id == fork.id) else {
+        let Some(place) = server.history.place() else {
             return;
         };
+        // Its history, or the one that it grew out of.
+        let (id, began) = match (place.before, server.history.second) {
+            (before, _) if place.id == fork.id => (server.history.id, before),
+            (Some(before), Some((second, _))) if before.id == fork.id => (second, None),
+            _ => return,
+        };
         let fork = fork.offset;
-        let mut forks = self
-            .salvage
-            .forks
-            .get(&server.history.id)
-            .into_iter()
-            .flatten();
-        if !forks.any(|left| left.agreed + 1 == fork) {
+        let began = began.is_some_and(|began| began.offset == fork);
+        let mut forks = self.salvage.forks.get(&id).into_iter().flatten();
+        if !began && !forks.any(|left| left.agreed + 1 == fork) {
             let text = format!("s{h} saves r{s} from {fork}, where no promotion left its history");
             return self.checks.fail("S15", text);
         }
@@ -176,6 +180,21 @@ impl World {
         }
     }
 
+    /// How much of this history a server's own has that was promoted out of it; where that is not
+    /// the one that it was, how much that of another one who was.
+    fn agreed_with(&self, successor: Option<usize>, id: ReplId) -> Option<u64> {
+        let forks = self.salvage.forks.get(&id)?;
+        // That a person promoted the successor is known by what it says of the history before; not
+        // when another promotion has come since.
+        let says = successor.and_then(|by| self.servers.get(by)?.history.second);
+        let names = says.is_some_and(|(before, _)| before == id);
+        let by_successor = |left: &&Left| Some(left.by) == successor && (left.elected || names);
+        let left = forks.iter().rev().find(by_successor);
+        let elected = forks.iter().filter(|left| left.elected);
+        left.or_else(|| elected.max_by_key(|left| left.agreed))
+            .map(|left| left.agreed)
+    }
+
     /// A Bartizan tells a server to follow another one.
     pub(crate) fn check_demotion(&mut self, h: usize, target: &Addr, whom: &Addr) {
         let Some(s) = self.server_listening(target) else {
@@ -184,20 +203,17 @@ impl World {
         let Some(server) = self.servers.get(s).filter(|it| it.up && it.is_master()) else {
             return;
         };
-        let (Some(returned), Some(forks)) =
-            (self.returned(s), self.salvage.forks.get(&server.history.id))
-        else {
+        let Some(returned) = self.returned(s) else {
             return;
         };
         let successor = self.server_listening(whom);
-        // That a person promoted the successor is known by what it says of the history before; not
-        // when another promotion has come since.
-        let says = successor.and_then(|by| self.servers.get(by)?.history.second);
-        let names = says.is_some_and(|(id, _)| id == server.history.id);
-        let by_successor = |left: &&Left| Some(left.by) == successor && (left.elected || names);
-        let left = forks.iter().rev().find(by_successor);
-        let elected = forks.iter().filter(|left| left.elected);
-        let Some(left) = left.or_else(|| elected.max_by_key(|left| left.agreed)) else {
+        // Who was promoted itself, and left by nobody, has what came behind the fork of the history
+        // before, and all that came since.
+        let before = server.history.second.and_then(|(id, agreed)| {
+            let left = self.agreed_with(successor, id)?;
+            Some(left.min(agreed))
+        });
+        let Some(agreed) = self.agreed_with(successor, server.history.id).or(before) else {
             return;
         };
         // A successor that has since followed another one, and was promoted again, has more of the
@@ -206,7 +222,7 @@ impl World {
             let successor = successor.and_then(|by| self.servers.get(by));
             successor.is_some_and(|it| it.history.writes.iter().any(|(_, write)| write == n))
         };
-        let behind = between(&server.history, left.agreed, returned.fenced_at);
+        let behind = between(&server.history, agreed, returned.fenced_at);
         let lost = behind.filter(|n| !returned.saved.contains(n) && !has(n));
         let lost = lost.count();
         if lost > 0 && !returned.given_up {

@@ -104,15 +104,15 @@ impl World {
                     ));
                 }
             }
-            if let Some(wrong) = self
-                .peers_wrong(h, group)
-                .or_else(|| self.left_over(h, group))
-            {
-                return Some(wrong);
-            }
         }
+        let each = |h| {
+            self.peers_wrong(h, group)
+                .or_else(|| self.left_over(h, group))
+        };
         let (addr, _) = agreed?;
-        self.servers_wrong(group, &addr)
+        (0..self.hosts.len())
+            .find_map(each)
+            .or_else(|| self.servers_wrong(group, &addr))
     }
 
     fn servers_wrong(&self, group: usize, master: &Addr) -> Option<(&'static str, String)> {

@@ -195,7 +195,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     "known-sentinel" Rest 3..=4, "NAME IP PORT ID",
         "mymaster 127.0.0.1 26380 0123456789abcdef0123456789abcdef01234567",
         known_sentinel, Scope::Master(write::sentinels);
-    "known-fork" Rest 3..=3, "NAME REPLICATION-ID OFFSET",
+    "known-fork" Rest 3..=4, "NAME REPLICATION-ID OFFSET [REPLICATION-ID-OF-THE-PROMOTED]",
         "mymaster 0123456789abcdef0123456789abcdef01234567 3697",
         known_fork, Scope::Master(write::forks);
     "known-min-replicas" Rest 5..=5, "NAME IP PORT MIN-REPLICAS-TO-WRITE MIN-REPLICAS-MAX-LAG",

@@ -6,8 +6,10 @@
 
 use crate::addr::Addr;
 use crate::ctx::Ctx;
+use crate::failover::divergence::{Divergence, UNSURE};
 use crate::ids::{ReplId, RescueId};
 use crate::input::Answer;
+use crate::model::branches::{Branch, Parting};
 use crate::model::master::{About, Master};
 use crate::model::server::Server;
 use crate::monitor::link::Pending;
@@ -46,23 +48,13 @@ enum Salvage {
     Open,
     /// They are being saved.
     UnderWay(RescueId),
-    /// So are those that it had when its writes could not be held back yet: not all.
+    /// So are those that it had when its writes could not be held back yet, or that an earlier
+    /// master lacked: not all.
     InVain(RescueId),
     /// They are saved, while more of them came. Whether it can be held back is asked once more.
     Unheld,
     /// There are none, they are saved, or they cannot be.
     Done,
-}
-
-/// What its history says, compared with where it was left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Divergence {
-    /// It has nothing that the others lack.
-    None,
-    /// It has bytes of its own, from the fork on.
-    From(Fork),
-    /// It has, or may have, and they cannot be told any more.
-    Unknown(&'static str),
 }
 
 /// How long writes are held back at a time, and how often that is renewed.
@@ -137,6 +129,15 @@ impl Homecoming {
         }
     }
 
+    /// Another one is the master from now on: what a server has alone is judged anew, since the
+    /// next one's history may lack what that of the one before has.
+    pub(crate) fn on_switch(&mut self) {
+        self.rescue = match self.rescue {
+            Salvage::UnderWay(id) | Salvage::InVain(id) => Salvage::InVain(id),
+            Salvage::Open | Salvage::Unheld | Salvage::Done => Salvage::Open,
+        };
+    }
+
     /// Whether a rescue of this number is under way.
     fn is_rescued_by(&self, id: RescueId) -> bool {
         [Salvage::UnderWay(id), Salvage::InVain(id)].contains(&self.rescue)
@@ -178,10 +179,14 @@ impl Master {
             if !server.stale_master || !is_here || self.is_held(addr) {
                 return None;
             }
-            let turn = home.seen.filter(|_| home.rescue == Salvage::Open);
-            let turn = turn.map(|seen| seen + self.salvage_turn(cx));
-            let turn = turn.filter(|turn| *turn > cx.now);
-            [turn, Some(home.fence_due())].into_iter().flatten().min()
+            let seen = home.seen.filter(|_| home.rescue == Salvage::Open);
+            let turn = seen.map(|seen| seen + self.salvage_turn(cx));
+            let last = turn.map(|turn| turn + self.turn_of_others());
+            let turns = [turn, last].into_iter().flatten();
+            turns
+                .filter(|turn| *turn > cx.now)
+                .chain([home.fence_due()])
+                .min()
         });
         dues.min()
     }
@@ -210,12 +215,9 @@ impl Master {
             return;
         };
         if self.is_master(addr) {
-            if let Some(fork) = history.before {
-                self.remember_fork(cx, fork);
-            }
-            return;
+            return self.remember_branch(cx, history);
         }
-        let left = self.fork_of(history.id).is_some();
+        let left = self.branches.is_left(history.id);
         let current = self.primary().and_then(|master| master.history);
         let is_current = current.is_some_and(|current| current.id == history.id);
         let Some(server) = self.servers.get_mut(addr) else {
@@ -227,23 +229,23 @@ impl Master {
     }
 
     /// Who calls itself master, and was none that we remember, may be one all the same: all
-    /// Sentinels restarted since, or made up for what they missed. Where its history has an end
-    /// that no promotion explains it is welcomed as a former master; whether it was, now.
+    /// Sentinels restarted since, or made up for what they missed, or others promoted it where we
+    /// did not hear them. Where it has, or may have, what the others lack it is welcomed as a former
+    /// master; whether it was, now.
     pub(crate) fn comes_home_unknown(&mut self, cx: &mut Ctx, addr: &Addr) -> bool {
-        let current = self.primary().and_then(|master| master.history);
+        let is_compared = self
+            .primary()
+            .is_some_and(|master| master.history.is_some());
         let Some(server) = self.servers.get(addr).filter(|it| !it.stale_master) else {
             return false;
         };
-        let (Some(current), Some(history)) = (current, server.history) else {
+        let Some(history) = server.history.filter(|_| is_compared) else {
             return false;
         };
-        // A replica that a person promoted: it left the present history, and nobody's writes went
-        // to it by our word.
-        let by_hand = history.before.is_some_and(|end| end.id == current.id);
-        let unknown = matches!(self.divergence(history), Divergence::Unknown(_));
+        let has_nothing = self.divergence(history) == Divergence::None;
         // Its offset says nothing of that: a master that loads its file, and has no replica, is at 0.
         let is_empty = server.has_keys == Some(false);
-        if by_hand || !unknown || is_empty || self.options.rescue == RescueMode::Off {
+        if has_nothing || is_empty || self.options.rescue == RescueMode::Off {
             return false;
         }
         if let Some(server) = self.servers.get_mut(addr) {
@@ -353,7 +355,7 @@ impl Master {
             return;
         };
         let Some(history) = server.history else {
-            if self.forks.is_empty() {
+            if self.branches.is_empty() {
                 // Before Redis 4.0 there is nothing to compare, and nothing to ask for.
                 self.close_salvage(addr);
             } else if cx.now >= seen + turn {
@@ -374,17 +376,25 @@ impl Master {
         let fork = match self.divergence(history) {
             // Where writes go on, what it said has been overtaken: whoever rescues asks again.
             Divergence::None if home.held == Some(true) => return self.close_salvage(addr),
-            Divergence::None => match self.fork_of(history.id) {
+            Divergence::None => match self.parting(history.id).and_then(Parting::fork) {
                 Some(fork) if cx.now >= seen + turn => Some(fork),
                 Some(_) => return,
                 None => return self.close_salvage(addr),
             },
             Divergence::Unknown(_) | Divergence::From(_) if cx.now < seen + turn => return,
-            Divergence::From(_) if server.lacks(&[Permission::Psync]) => {
+            Divergence::Unsure(_) if cx.now < seen + turn + self.turn_of_others() => return,
+            Divergence::From(_) | Divergence::Unsure(Some(_))
+                if server.lacks(&[Permission::Psync]) =>
+            {
                 return self.give_salvage_up(cx, addr, "our user there lacks +psync");
             }
             Divergence::From(fork) => Some(fork),
-            Divergence::Unknown(_) if is_whole_wanted => None,
+            Divergence::Unknown(_) | Divergence::Unsure(_) if is_whole_wanted => None,
+            Divergence::Unsure(Some(fork)) => {
+                self.tell_incomplete(cx, addr, UNSURE);
+                Some(fork)
+            }
+            Divergence::Unsure(None) => return self.give_salvage_up(cx, addr, UNSURE),
             Divergence::Unknown(why) => return self.give_salvage_up(cx, addr, why),
         };
         self.begin_rescue(cx, addr, fork, history);
@@ -428,6 +438,10 @@ impl Master {
 
     fn give_salvage_up(&mut self, cx: &mut Ctx, addr: &Addr, why: &str) {
         self.close_salvage(addr);
+        self.tell_incomplete(cx, addr, why);
+    }
+
+    fn tell_incomplete(&self, cx: &mut Ctx, addr: &Addr, why: &str) {
         let (kind, more) = (EventKind::RescueIncomplete, format!("- #{why}"));
         self.tell_more(cx, kind, About::Replica(addr), &more);
     }
@@ -439,47 +453,37 @@ impl Master {
     }
 
     fn divergence(&self, history: History) -> Divergence {
-        if let Some(fork) = self.fork_of(history.id) {
-            return if history.offset >= fork.offset {
-                Divergence::From(fork)
-            } else {
-                Divergence::None
-            };
-        }
-        // It restarted with its data, or was promoted itself: the history it had is the one before,
-        // and of the present one nobody knows where it was left.
-        let before = history.before.and_then(|end| {
-            let fork = self.fork_of(end.id)?;
-            Some((fork.offset, end.offset))
-        });
-        match before {
-            Some((fork, end)) if end <= fork && history.offset < end => Divergence::None,
-            Some((fork, end)) if end > fork => {
-                Divergence::Unknown("it restarted: its writes behind the fork are in no backlog")
-            }
-            Some(_) | None => Divergence::Unknown("it restarted, or its history is not known here"),
-        }
+        Divergence::of(history, |id| self.parting(id))
     }
 
-    pub(crate) fn fork_of(&self, id: ReplId) -> Option<Fork> {
-        self.forks.iter().rev().find(|fork| fork.id == id).copied()
+    /// Where the present master's history left this one.
+    fn parting(&self, id: ReplId) -> Option<Parting> {
+        let present = self.primary().and_then(|master| master.history);
+        self.branches.parting(id, present.map(|history| history.id))
     }
 
-    pub(crate) fn remember_fork(&mut self, cx: &mut Ctx, fork: Fork) {
-        if self.forks.contains(&fork) {
+    /// A master told where its history began.
+    pub(crate) fn remember_branch(&mut self, cx: &mut Ctx, history: History) {
+        let Some(left) = history.before else {
             return;
+        };
+        let id = Some(history.id);
+        if self.branches.remember(Branch { left, id }) {
+            cx.gate.touch();
         }
-        self.forks.push(fork);
-        if self.forks.len() > crate::limits::FORKS {
-            self.forks.remove(0);
-        }
-        cx.gate.touch();
     }
 
     /// How long those before us in the line have for it.
     fn salvage_turn(&self, cx: &Ctx) -> Span {
         let place = u64::try_from(self.place(cx)).unwrap_or(u64::MAX);
         TURN * place.min(10)
+    }
+
+    /// How long whoever does not know what to save waits for those who may: so that all are done
+    /// before a redis-sentinel would demote the server.
+    fn turn_of_others(&self) -> Span {
+        let others = u64::try_from(self.peers.len()).unwrap_or(u64::MAX);
+        TURN * others.min(3)
     }
 
     /// Whether a switchover without loss holds its writes back.

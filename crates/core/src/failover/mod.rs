@@ -1,5 +1,6 @@
 //! What we do: stand for election, promote a replica, re-point the others (spec §9, §10).
 
+mod divergence;
 pub(crate) mod election;
 pub(crate) mod forestall;
 pub(crate) mod handover;

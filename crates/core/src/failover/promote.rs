@@ -178,8 +178,8 @@ impl Master {
         }
         let epoch = promoting.mandate.epoch;
         // Where the history was left is known now, whatever becomes of the link to the new master.
-        if let Some(fork) = info.history.and_then(|history| history.before) {
-            self.remember_fork(cx, fork);
+        if let Some(history) = info.history {
+            self.remember_branch(cx, history);
         }
         self.tell(cx, EventKind::PromotedSlave, About::Replica(addr));
         if cx.crash.after_promotion {

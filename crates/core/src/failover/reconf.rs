@@ -12,6 +12,7 @@ use crate::monitor::kin::Verdict;
 use crate::mutant::Mutant;
 use crate::notify::event::EventKind;
 use crate::output::ReplicaOf;
+use crate::report::Role;
 use crate::time::{Mono, Span};
 
 /// The last part of a failover.
@@ -196,12 +197,23 @@ impl Master {
             if reconf.busy() >= slots && !cx.is_mutant(Mutant::IgnoreParallelSyncs) {
                 return;
             }
-            let whom = ReplicaOf::Master(self.configuration.addr.clone());
-            if self.progress(&addr).is_none() && self.direct(cx, &addr, whom) {
+            if self.progress(&addr).is_none() && self.move_replica(cx, &addr) {
                 self.set_progress(&addr, Progress::Sent(cx.now));
                 self.tell(cx, EventKind::SlaveReconfSent, About::Replica(&addr));
             }
         }
+    }
+
+    /// Tells a replica to follow the new master. One that says that it is a master, and that others
+    /// promoted where we did not hear them, comes home first.
+    fn move_replica(&mut self, cx: &mut Ctx, addr: &Addr) -> bool {
+        let server = self.servers.get(addr);
+        let leads = server.is_some_and(|server| server.role == Role::Master);
+        if leads && self.comes_home_unknown(cx, addr) {
+            return false;
+        }
+        let whom = ReplicaOf::Master(self.configuration.addr.clone());
+        self.direct(cx, addr, whom)
     }
 
     /// The replicas to be moved: all but the promoted one and the master before. One that was the
@@ -246,8 +258,7 @@ impl Master {
         self.tell(cx, EventKind::FailoverEnd, About::Master);
         let remembered = !cx.gate.is_failing();
         for addr in left.into_iter().filter(|_| remembered) {
-            let whom = ReplicaOf::Master(self.configuration.addr.clone());
-            if self.progress(&addr).is_none() && self.direct(cx, &addr, whom) {
+            if self.progress(&addr).is_none() && self.move_replica(cx, &addr) {
                 self.tell(cx, EventKind::SlaveReconfSentBe, About::Replica(&addr));
             }
         }

@@ -114,6 +114,7 @@ impl Master {
         // Whom the replicas follow is judged from here on: the leader moves them, at its own pace.
         for server in self.servers.values_mut() {
             server.replication.follows_since = cx.now;
+            server.homecoming.on_switch();
         }
         if let Some(server) = self.servers.get_mut(&old.addr) {
             // Judged afresh, as the replica that it is to become. What it said before it was the

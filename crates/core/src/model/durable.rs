@@ -3,9 +3,9 @@
 use crate::addr::Addr;
 use crate::fencing::MinReplicas;
 use crate::ids::{Epoch, MasterName, RunId};
+use crate::model::branches::Branch;
 use crate::model::configuration::Configuration;
 use crate::provide::options::{GlobalOptions, MasterOptions, Periods};
-use crate::report::Fork;
 
 /// The state behind every promise: what the configuration file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +36,9 @@ pub struct MasterState {
     pub voted_epoch: Epoch,
     /// Known replicas.
     pub replicas: Vec<Addr>,
-    /// Where histories of writes were left at promotions, oldest first, at most
+    /// Where histories of writes were left at promotions, and by which, oldest first, at most
     /// [`crate::limits::FORKS`]: what a returned master has behind that it has alone.
-    pub forks: Vec<Fork>,
+    pub branches: Vec<Branch>,
     /// What servers have set as `min-replicas-to-write` and `min-replicas-max-lag` by themselves,
     /// where fencing sets other values: what they get back. In the order of the addresses.
     pub own_values: Vec<(Addr, MinReplicas)>,

@@ -10,6 +10,7 @@ use crate::failover::handover::{Order, WritePause};
 use crate::failover::min_replicas::{Attendance, Own};
 use crate::failover::prospect::Prospect;
 use crate::ids::{Epoch, MasterName, ReplId, RunId};
+use crate::model::branches::Branches;
 use crate::model::configuration::Configuration;
 use crate::model::durable::MasterState;
 use crate::model::gate::Promise;
@@ -17,7 +18,7 @@ use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::notify::event::EventKind;
 use crate::provide::options::{Credentials, MasterOptions};
-use crate::report::{Fork, Role};
+use crate::report::Role;
 use crate::time::Mono;
 
 /// One monitored name and all we know of it.
@@ -47,7 +48,7 @@ pub(crate) struct Master {
     /// A newer configuration on its way to the disk; takes effect when it is there.
     pub(crate) adopting: Option<Adoption>,
     /// Where the histories of former masters were left.
-    pub(crate) forks: Vec<Fork>,
+    pub(crate) branches: Branches,
     /// Histories that masters of the group have named, oldest first.
     pub(crate) lineage: Vec<ReplId>,
     /// What servers have set as `min-replicas-to-write` by themselves, where we may set it.
@@ -112,7 +113,7 @@ impl Master {
             order: None,
             write_pause: None,
             adopting: None,
-            forks: state.forks.clone(),
+            branches: Branches::new(state.branches.clone()),
             lineage: Vec::new(),
             own_values: state
                 .own_values
@@ -235,7 +236,7 @@ impl Master {
                 .keys()
                 .filter_map(|id| cx.peers.get(id).map(|peer| (*id, peer.link.addr().clone())))
                 .collect(),
-            forks: self.forks.clone(),
+            branches: self.branches.to_vec(),
             own_values: self
                 .own_values
                 .iter()

@@ -1,5 +1,6 @@
 //! What we know.
 
+pub mod branches;
 pub mod configuration;
 pub mod durable;
 pub(crate) mod gate;

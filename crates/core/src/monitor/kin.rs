@@ -240,7 +240,7 @@ impl Master {
 
     /// Whether this history was the group's at some time.
     fn is_ours(&self, id: ReplId) -> bool {
-        self.lineage.contains(&id) || self.fork_of(id).is_some()
+        self.lineage.contains(&id) || self.branches.is_left(id)
     }
 
     /// Whether a process in the master's place has given its history to the group already, which

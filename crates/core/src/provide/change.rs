@@ -139,7 +139,7 @@ fn monitor(
         return Err(Reply::error("ERR Duplicate master name."));
     }
     let state = MasterState {
-        forks: Vec::new(),
+        branches: Vec::new(),
         own_values: Vec::new(),
         name: name.clone(),
         configuration: Configuration {

@@ -54,7 +54,7 @@ pub(crate) fn master_state(replicas: &[u16], peers: usize, quorum: u32) -> Maste
             addr: addr(MASTER),
         },
         options,
-        forks: Vec::new(),
+        branches: Vec::new(),
         own_values: Vec::new(),
         voted_epoch: Epoch::ZERO,
         replicas: replicas.iter().map(|port| addr(*port)).collect(),

@@ -10,7 +10,8 @@ use crate::params::Params;
 /// Holds in worlds without faults.
 #[derive(Debug)]
 pub(crate) struct Quiet {
-    /// A message may take so much longer than others that its answer seems to be held back.
+    /// A message may take so much longer than others that its answer seems to be held back, or that
+    /// a master counts its replicas as late and is about to refuse writes by itself.
     outliers: bool,
     /// Or that the link is held to be stuck, half of `down-after` after a PING, and made anew. If
     /// a message of the new one is as late, a server or a peer is down for one Sentinel, rightly.
@@ -48,6 +49,7 @@ impl Check for Quiet {
             | EventKind::Slave
             | EventKind::MinReplicas => Ok(()),
             EventKind::ServerState if self.outliers => Ok(()),
+            EventKind::Fenced if self.outliers && event.payload.starts_with("master ") => Ok(()),
             EventKind::Sdown | EventKind::SdownEnd if self.remade => Ok(()),
             kind => Err(format!(
                 "{} {} in a world without faults",

@@ -255,7 +255,7 @@ impl Scenario {
             options.down_after = DOWN_AFTER;
             options.failover_timeout = Span::secs(5);
             MasterState {
-                forks: Vec::new(),
+                branches: Vec::new(),
                 own_values: Vec::new(),
                 name: name(),
                 configuration: Configuration {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bartizan_core::addr::{Addr, Host as HostName};
 use bartizan_core::ids::RescueId;
 use bartizan_core::input::Input;
+use bartizan_core::report::Fork;
 use bartizan_core::rescue::{Rescue, Rescued};
 
 use crate::rand::{Purpose, Stream};
@@ -87,7 +88,8 @@ fn range(history: &History, rescue: &Rescue) -> Result<Rescued, &'static str> {
         });
     };
     let (id, fork, end) = (fork.id, fork.offset, rescue.history.offset);
-    if place.id != id || rescue.history.id != id {
+    let grew = |before: Fork| before.id == id && before.offset >= fork;
+    if place.id != rescue.history.id || place.id != id && !place.before.is_some_and(grew) {
         return Err("the server's history is another one");
     }
     if place.offset < end {
@@ -114,7 +116,6 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use bartizan_core::ids::MasterName;
-    use bartizan_core::report::Fork;
     use bartizan_core::rescue::RescueMode;
 
     use super::*;

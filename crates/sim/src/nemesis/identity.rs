@@ -73,7 +73,8 @@ impl World {
     }
 
     /// A server under an address that no Sentinel was ever told cannot be found, unless it is in
-    /// its master's INFO. Who is not when everything is healed goes back to where people know it.
+    /// a master's INFO. Who is not when everything is healed goes back to where people know it; a
+    /// master that was just promoted under its new address is known there.
     pub(super) fn bring_the_lost_home(&mut self) {
         for s in 0..self.servers.len() {
             let Some(server) = self.servers.get(s) else {
@@ -81,19 +82,34 @@ impl World {
             };
             let node = server.node;
             let home = address(node, self.hosts.len(), 0);
-            let linked = matches!(
-                server.standing,
-                Standing::Replica {
-                    link: Link::Up { .. },
-                    ..
-                }
-            );
-            if server.addr != home && !linked {
-                self.drop_connections(node, false);
-                self.listen_at(s, home);
-                self.boot_server(s, Data::Kept);
+            let promoted = server.is_master() && self.is_known(server.group, &server.addr);
+            let linked = self.is_linked_to_a_master(&server.standing);
+            if server.addr != home && !linked && !promoted {
+                self.move_to(s, home);
             }
         }
+    }
+
+    /// A server is started at another address, with its data.
+    pub(crate) fn move_to(&mut self, s: usize, addr: Addr) {
+        let Some(server) = self.servers.get(s) else {
+            return;
+        };
+        self.drop_connections(server.node, false);
+        self.listen_at(s, addr);
+        self.boot_server(s, Data::Kept);
+    }
+
+    fn is_linked_to_a_master(&self, standing: &Standing) -> bool {
+        let Standing::Replica {
+            of,
+            link: Link::Up { .. },
+        } = standing
+        else {
+            return false;
+        };
+        let mut all = self.servers.iter();
+        all.any(|server| server.addr == *of && server.is_master())
     }
 
     /// Another cluster's server takes the address of one of ours.

@@ -185,7 +185,7 @@ impl Upstream {
                 .map(|inst| (*id, inst.addr.clone()))
         };
         Some(MasterState {
-            forks: Vec::new(),
+            branches: Vec::new(),
             own_values: Vec::new(),
             name: name.clone(),
             replicas: master.replicas.keys().map(place).collect(),

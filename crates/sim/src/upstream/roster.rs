@@ -24,7 +24,7 @@ impl Upstream {
             replicas,
             sentinels,
             // What redis-sentinel reads as a comment.
-            forks: _,
+            branches: _,
             own_values: _,
         } = saved;
         self.epoch = self.epoch.max(configuration.epoch);

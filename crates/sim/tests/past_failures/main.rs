@@ -4,8 +4,10 @@
     reason = "a test helper that fails fails its test"
 )]
 
+mod moved;
 mod sentinels;
 mod servers;
+mod undone;
 
 use bartizan_sim::plan::Plan;
 use bartizan_sim::run::play;

@@ -334,3 +334,32 @@ fn what_becomes_of_a_pause_is_decided_when_tilt_ends() {
         ",
     );
 }
+
+/// quiet fell here: every 50th message takes three seconds, so that the master counted its replica
+/// as late, as others of the Sentinels were for one of them.
+#[test]
+fn a_master_that_is_about_to_refuse_writes_on_a_network_of_late_messages_is_held_back() {
+    holds(
+        "
+    seed 930012512
+    param sentinels 9
+    param quorum 5
+    param replicas 1
+    param clients 0
+    param write_every_ms 501
+    param down_after_ms 10818
+    param crash_detection_ms 200
+    param failover_timeout_ms 34970
+    param parallel_syncs 3
+    param delay_low_us 20000
+    param delay_high_us 600000
+    param outlier_of 50
+    param patience_ms 10000
+    param sync_low_us 500
+    param min_replicas 1
+    param fencing_lag 1
+    param full_sync_ms 495
+    param faults_ms 216531
+        ",
+    );
+}

@@ -6,6 +6,7 @@ use bartizan_core::addr::Host;
 use bartizan_core::fencing::{Fencing, MinReplicas};
 use bartizan_core::ids::{Epoch, Quorum, ReplId, RunId};
 use bartizan_core::limits;
+use bartizan_core::model::branches::Branch;
 use bartizan_core::model::configuration::Configuration;
 use bartizan_core::model::durable::MasterState;
 use bartizan_core::provide::options::{MasterOptions, Secret};
@@ -89,7 +90,7 @@ pub(super) fn monitor(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault>
         }
         None => {
             let state = MasterState {
-                forks: Vec::new(),
+                branches: Vec::new(),
                 own_values: Vec::new(),
                 name: master_name(name),
                 configuration: Configuration {
@@ -221,18 +222,25 @@ pub(super) fn leader_epoch(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), F
 
 /// Written as a comment, so that a redis-sentinel starts from the file too.
 pub(super) fn known_fork(draft: &mut Draft<'_>, args: &[&str]) -> Result<(), Fault> {
-    let &[_, id, offset] = args else {
-        return Ok(());
+    let (id, offset, heir) = match *args {
+        [_, id, offset] => (id, offset, None),
+        [_, id, offset, heir] => (id, offset, Some(heir)),
+        _ => return Ok(()),
     };
-    let id = ReplId::parse(id.as_bytes())
-        .ok_or_else(|| Fault::at(1, "a replication id has 40 hex digits", ""))?;
+    let replication_id = |text: &str, at| {
+        ReplId::parse(text.as_bytes())
+            .ok_or_else(|| Fault::at(at, "a replication id has 40 hex digits", ""))
+    };
+    let id = replication_id(id, 1)?;
+    let heir = heir.map(|heir| replication_id(heir, 3)).transpose()?;
     let offset = offset
         .parse()
         .map_err(|_| Fault::at(2, "an offset is a number", ""))?;
-    let forks = &mut master(draft, args)?.state.forks;
-    forks.push(Fork { id, offset });
-    if forks.len() > limits::FORKS {
-        forks.remove(0);
+    let branches = &mut master(draft, args)?.state.branches;
+    let left = Fork { id, offset };
+    branches.push(Branch { left, id: heir });
+    if branches.len() > limits::FORKS {
+        branches.remove(0);
     }
     Ok(())
 }

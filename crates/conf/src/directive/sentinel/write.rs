@@ -3,9 +3,9 @@
 use bartizan_core::addr::Addr;
 use bartizan_core::fencing::MinReplicas;
 use bartizan_core::ids::RunId;
+use bartizan_core::model::branches::Branch;
 use bartizan_core::model::durable::MasterState;
 use bartizan_core::provide::options::Periods;
-use bartizan_core::report::Fork;
 use bartizan_core::time::Span;
 
 use super::Lines;
@@ -31,11 +31,13 @@ pub(super) fn maybe<T: AsRef<str>>(name: &str, value: Option<T>) -> Lines {
 }
 
 pub(super) fn forks(master: &MasterState, _: &Periods) -> Lines {
-    let line = |fork: &Fork| {
-        let (name, id) = (master.name.to_string(), fork.id.to_string());
-        vec![name, id, fork.offset.to_string()]
+    let line = |branch: &Branch| {
+        let (name, left) = (master.name.to_string(), branch.left);
+        let mut words = vec![name, left.id.to_string(), left.offset.to_string()];
+        words.extend(branch.id.map(|id| id.to_string()));
+        words
     };
-    master.forks.iter().map(line).collect()
+    master.branches.iter().map(line).collect()
 }
 
 pub(super) fn own_values(master: &MasterState, _: &Periods) -> Lines {

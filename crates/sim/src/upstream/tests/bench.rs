@@ -45,7 +45,7 @@ pub(super) fn known(quorum: u32, peers: &[char]) -> Durable {
     options.down_after = Span::ms(DOWN_AFTER);
     options.failover_timeout = Span::ms(FAILOVER_TIMEOUT);
     let master = MasterState {
-        forks: Vec::new(),
+        branches: Vec::new(),
         own_values: Vec::new(),
         name: mymaster(),
         configuration: Configuration {
