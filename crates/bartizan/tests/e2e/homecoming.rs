@@ -83,6 +83,34 @@ fn writes_of_a_returned_master_that_cannot_be_fenced_are_in_a_file_before_it_is_
     assert_eq!(kept, Some(Value::Int(0)), "it diverged");
 }
 
+/// Nobody's word made it a master that these Sentinels heard. What it took since stands in a
+/// history of its own, which the present master never left.
+#[test]
+fn writes_of_a_replica_that_a_person_promoted_are_in_a_file_before_it_is_demoted() {
+    if Flavor::UnderTest.is_upstream() {
+        return;
+    }
+    let fleet = Fleet::start(Plan::default());
+    let promoted = &fleet.servers[1];
+    promoted.ask(&["REPLICAOF", "NO", "ONE"]);
+    for n in 0..20 {
+        let key = format!("late:{n}");
+        let reply = promoted.ask(&["SET", &key, "only here"]);
+        assert!(reply.is_some_and(|reply| reply.is_ok()), "{key}");
+    }
+    fleet.await_event_anywhere("+rescued-writes");
+    fleet.await_replica_of(1, 0);
+    let files = saved(&fleet, ".resp");
+    let texts: Vec<String> = files
+        .iter()
+        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .collect();
+    for n in 0..20 {
+        let line = format!("late:{n}\r\n");
+        assert!(texts.iter().any(|text| text.contains(&line)), "{texts:?}");
+    }
+}
+
 #[test]
 fn a_redis_sentinel_in_the_fleet_demotes_no_master_before_its_writes_are_saved() {
     if Flavor::UnderTest.is_upstream() {
