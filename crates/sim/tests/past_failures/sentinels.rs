@@ -363,3 +363,20 @@ fn a_master_that_is_about_to_refuse_writes_on_a_network_of_late_messages_is_held
         ",
     );
 }
+
+/// S13 fell here: seven hundred questions had waited for one write, and were answered at once.
+#[test]
+fn all_who_wait_for_a_slow_write_are_answered_when_it_is_done() {
+    holds(
+        "
+    seed 950001966
+    param sentinels 4
+    param upstream 2
+    param clients 0
+    param faults_ms 93540
+    fault 22000 failover 0 0 s2 s0 r1
+    fault 80000 hang 54362 0 s1
+    fault 108000 remonitor 0 0 s1 s3 r2
+        ",
+    );
+}
