@@ -11,6 +11,11 @@
 //!
 //! A *turn* begins when a wait for sockets returns. What it found is queued then, and a task of
 //! ours behind it: when that task runs, everything that came before the turn has been dealt with.
+//! A loop that always has something to do never waits, it only glances at its sockets now and
+//! then. There whoever finds the time standing still asks for a turn, and our task begins one
+//! with such a glance of its own. Such turns take as long as the loop is behind with its work, and
+//! each lets the time go on by a little only: the more there is to do, the slower it goes, and the
+//! less comes due on top of it. What it is behind the clock then does not count either.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +27,8 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 
-/// A delay that is nothing out of the ordinary.
+/// A delay that is nothing out of the ordinary, and what a turn of a loop that never waits lets the
+/// time go on by.
 const USUAL: Span = Span::ms(20);
 /// Whoever did nothing for so long was stopped.
 const STOPPED: Span = Span::ms(200);
@@ -60,9 +66,15 @@ struct Turns {
     limit: AtomicU64,
     /// When it was last found that the process had been stopped.
     stopped: AtomicU64,
-    /// How long it was stopped: what the core's time is behind the clock.
+    /// For how long it was stopped or behind with its work: what the core's time is behind the
+    /// clock.
     lost: AtomicU64,
-    begins: Notify,
+    /// When the process was last seen to run.
+    seen: AtomicU64,
+    /// Whether an interruption was seen that the core has to know of.
+    interrupted: AtomicBool,
+    /// A turn has to be ended, or one is wanted.
+    wanted: Notify,
 }
 
 impl Pace {
@@ -74,7 +86,12 @@ impl Pace {
 
     /// The core's time.
     pub(crate) fn now(&self) -> Mono {
-        self.turns.count(self.clock.now()).min(self.turns.limit())
+        let (now, limit) = (self.turns.count(self.clock.now()), self.turns.limit());
+        self.turns.see(now);
+        if limit < now && !self.turns.runs.load(Ordering::Relaxed) {
+            self.turns.wanted.notify_one();
+        }
+        now.min(limit)
     }
 
     /// Waits until the core's time may have reached the deadline; without one, for ever.
@@ -89,11 +106,19 @@ impl Pace {
         tokio::time::sleep(if held_back { GLANCE } else { wait }).await;
     }
 
-    /// The task that ends turns.
+    /// The task that ends turns, and begins those that no wait begins.
     pub(crate) async fn keep(self) -> Infallible {
+        let now = || self.turns.count(self.clock.now());
         loop {
-            self.turns.begins.notified().await;
-            self.turns.end(self.turns.count(self.clock.now()));
+            self.turns.wanted.notified().await;
+            if self.turns.begin_busy(now()) {
+                // The runtime looks at the sockets before it goes on with us, and queues what it
+                // finds before us.
+                tokio::task::yield_now().await;
+                self.turns.end_busy(now());
+            } else {
+                self.turns.end(now());
+            }
         }
     }
 
@@ -108,7 +133,7 @@ impl Pace {
         let (clock, turns) = (self.clock, Arc::clone(&self.turns));
         move || {
             if turns.begin(turns.count(clock.now())) {
-                turns.begins.notify_one();
+                turns.wanted.notify_one();
             }
         }
     }
@@ -125,7 +150,9 @@ impl Turns {
             limit: (now + USUAL).as_ms().into(),
             stopped: 0.into(),
             lost: 0.into(),
-            begins: Notify::new(),
+            seen: now.as_ms().into(),
+            interrupted: false.into(),
+            wanted: Notify::new(),
         }
     }
 
@@ -142,7 +169,16 @@ impl Turns {
         Mono::from_ms(self.limit.load(Ordering::Relaxed))
     }
 
+    /// The process runs.
+    fn see(&self, now: Mono) {
+        let seen = Mono::from_ms(self.seen.swap(now.as_ms(), Ordering::Relaxed));
+        if now.since(seen) >= INTERRUPTED {
+            self.interrupted.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn wait(&self, now: Mono) {
+        self.see(now);
         self.waited.store(now.as_ms(), Ordering::Relaxed);
     }
 
@@ -151,6 +187,7 @@ impl Turns {
     fn begin(&self, now: Mono) -> bool {
         let moment = |of: &AtomicU64| Mono::from_ms(of.load(Ordering::Relaxed));
         let (began, waited, due) = (moment(&self.began), moment(&self.waited), moment(&self.due));
+        self.seen.store(now.as_ms(), Ordering::Relaxed);
         let returned = Mono::from_ms(self.returned.swap(now.as_ms(), Ordering::Relaxed));
         let overslept = now.since(waited.max(due));
         let stopped = overslept.max(waited.since(returned));
@@ -174,10 +211,41 @@ impl Turns {
         true
     }
 
+    /// A turn is wanted in a loop that does not wait: whether one begins, which it does not while
+    /// the last one runs.
+    fn begin_busy(&self, now: Mono) -> bool {
+        self.see(now);
+        if self.runs.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        self.began.store(now.as_ms(), Ordering::Relaxed);
+        self.returned.store(now.as_ms(), Ordering::Relaxed);
+        true
+    }
+
+    /// What a wanted turn found has been dealt with: the time goes on a little.
+    fn end_busy(&self, now: Mono) {
+        self.see(now);
+        let began = Mono::from_ms(self.began.load(Ordering::Relaxed));
+        let behind = began.since(self.limit()).as_ms();
+        let lost = if self.interrupted.load(Ordering::Relaxed) {
+            0
+        } else {
+            behind.saturating_sub(USUAL.as_ms())
+        };
+        self.lost.fetch_add(lost, Ordering::Relaxed);
+        let counted = |at: u64| at.saturating_sub(lost);
+        for moment in [&self.began, &self.returned, &self.seen, &self.stopped] {
+            moment.store(counted(moment.load(Ordering::Relaxed)), Ordering::Relaxed);
+        }
+        self.end(Mono::from_ms(counted(now.as_ms())));
+    }
+
     fn end(&self, now: Mono) {
         let began = Mono::from_ms(self.began.load(Ordering::Relaxed));
         let is_short = now.since(began) <= USUAL;
         self.allow(if is_short { began + USUAL } else { began });
+        self.interrupted.store(false, Ordering::Relaxed);
         self.runs.store(false, Ordering::Relaxed);
     }
 
@@ -204,6 +272,15 @@ mod tests {
             self.0.due.store(due, Ordering::Relaxed);
             self.0.wait(Mono::from_ms(waited));
             self.0.begin(Mono::from_ms(returned));
+            self.0.limit().as_ms()
+        }
+
+        /// A turn that was wanted begins at a moment of the clock, and ends at another.
+        fn busy(&self, begins: u64, ends: u64) -> u64 {
+            let count = |clock| self.0.count(Mono::from_ms(clock));
+            assert!(self.0.begin_busy(count(begins)));
+            assert!(!self.0.begin_busy(count(begins)));
+            self.0.end_busy(count(ends));
             self.0.limit().as_ms()
         }
 
@@ -252,6 +329,75 @@ mod tests {
         assert_eq!(turns.wait(1_001, 1_100, 2_000), 1_020);
         assert_eq!(turns.wait(1_101, 1_150, 1_450), 1_020);
         assert_eq!(turns.end(1_451), 1_470);
+    }
+
+    #[test]
+    fn time_goes_on_in_a_loop_that_never_waits() {
+        const BUSY: Duration = Duration::from_millis(600);
+        let pace = Pace::new(Clock);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(pace.on_wait())
+            .on_thread_unpark(pace.on_return())
+            .build()
+            .expect("a runtime");
+        let behind = tokio::task::LocalSet::new().block_on(&runtime, async {
+            tokio::task::spawn_local(pace.clone().keep());
+            let (began, mut behind) = (Clock.now(), Span::ZERO);
+            std::future::poll_fn(|cx| {
+                let now = Clock.now();
+                behind = behind.max(now.since(pace.now()));
+                if Duration::from_millis(now.since(began).as_ms()) >= BUSY {
+                    return std::task::Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                std::task::Poll::Pending
+            })
+            .await;
+            behind
+        });
+        // It stood still from the start on: 580 ms.
+        assert!(behind < Span::ms(300), "{behind:?} behind");
+    }
+
+    #[test]
+    fn the_time_of_a_loop_goes_the_slower_the_more_it_is_behind() {
+        let turns = Loop::start();
+        assert_eq!(turns.wait(1_001, 1_002, 1_002), 1_022);
+        assert_eq!(turns.end(1_100), 1_022);
+        // Turns of 100 ms. Of each that comes after it, 20 ms count.
+        for (clock, counted) in [
+            (1_110, 1_042),
+            (1_210, 1_062),
+            (1_310, 1_082),
+            (1_410, 1_102),
+        ] {
+            assert_eq!(turns.busy(clock, clock + 100), counted);
+        }
+        // The loop waits again, and the time is that of the clock but for what did not count.
+        assert_eq!(turns.0.lost(), Span::ms(308));
+        assert_eq!(turns.wait(1_203, 1_250, 1_250), 1_102);
+        assert_eq!(turns.end(1_251), 1_270);
+    }
+
+    #[test]
+    fn the_time_of_a_loop_that_is_never_behind_goes_on_with_the_clock() {
+        let turns = Loop::start();
+        for clock in [1_040, 1_060, 1_080, 1_100] {
+            assert_eq!(turns.busy(clock, clock + 2), clock + 20);
+        }
+        assert_eq!(turns.0.lost(), Span::ZERO);
+    }
+
+    #[test]
+    fn a_long_interruption_of_a_busy_loop_counts() {
+        let turns = Loop::start();
+        assert_eq!(turns.busy(1_040, 1_140), 1_040);
+        turns.0.see(Mono::from_ms(1_150));
+        turns.0.see(Mono::from_ms(4_150));
+        assert_eq!(turns.busy(4_151, 4_251), 4_151);
+        // Only that one.
+        assert_eq!(turns.busy(4_351, 4_451), 4_171);
     }
 
     #[test]
