@@ -100,6 +100,16 @@ fn conf(criterion: &mut Criterion) {
     criterion.bench_function("conf: write a thousand masters", |bench| {
         bench.iter(|| bartizan_conf::render(black_box(&first), &durable, &server));
     });
+    criterion.bench_function("conf: write them again, a hundred changed", |bench| {
+        let (mut durable, mut text) = (durable.clone(), Arc::new(first.clone()));
+        let mut rewriter = bartizan_conf::Rewriter::default();
+        bench.iter(|| {
+            for master in durable.masters.iter_mut().step_by(10) {
+                master.voted_epoch = master.voted_epoch.next();
+            }
+            text = rewriter.render(black_box(&text), &durable, &server).text;
+        });
+    });
 }
 
 /// A Sentinel of a thousand masters, and servers and peers that answer at once.

@@ -9,7 +9,9 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
+use bartizan_conf::Rewritten;
 use bartizan_core::ids::PersistSeq;
 use bartizan_core::input::Input;
 use bartizan_core::model::durable::Durable;
@@ -18,7 +20,7 @@ use crate::log::Log;
 use crate::replace::{self, Saved, replace};
 
 /// Turns the file's present text (empty when it is missing) and the state into its new text.
-pub(crate) type Render = Box<dyn Fn(&[u8], &Durable) -> Vec<u8> + Send>;
+pub(crate) type Render = Box<dyn FnMut(&[u8], &Durable) -> Rewritten + Send>;
 
 /// The writer thread. It ends when this handle is dropped.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl Disk {
             render,
             log,
             told_in_place: false,
+            changed: 0,
         };
         std::thread::Builder::new()
             .name("disk".to_owned())
@@ -57,11 +60,18 @@ impl Disk {
     }
 }
 
+/// The pause after a write, for each master that it changed.
+const PAUSE: Duration = Duration::from_millis(2);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(40);
+
 struct Writer {
     path: PathBuf,
     render: Render,
     log: Log,
     told_in_place: bool,
+    /// How many masters' states the last write changed.
+    changed: usize,
 }
 
 impl Writer {
@@ -84,16 +94,27 @@ impl Writer {
                     }
                 }
             });
+            self.pause();
         }
     }
 
-    fn write(&self, durable: &Durable) -> io::Result<Saved> {
+    /// Waits a little for each master that the last write changed. While a thousand fail over there
+    /// is always something to write, and everything else waits for the processor: what changes
+    /// meanwhile shares the next write.
+    fn pause(&self) {
+        let changed = u32::try_from(self.changed).unwrap_or(u32::MAX);
+        std::thread::park_timeout(PAUSE.saturating_mul(changed).min(LONGEST_PAUSE));
+    }
+
+    fn write(&mut self, durable: &Durable) -> io::Result<Saved> {
         let current = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        replace(&self.path, &(self.render)(&current, durable))
+        let new = (self.render)(&current, durable);
+        self.changed = new.changed;
+        replace(&self.path, &new.text)
     }
 
     fn tell(&mut self, saved: Saved) {

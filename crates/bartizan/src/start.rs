@@ -297,12 +297,13 @@ fn warn(log: &Log, warnings: &[bartizan_conf::Warning], users: &Users) {
 
 /// How the file is written: the options of the start, and the users of now.
 fn render(options: ServerOptions, roster: Roster) -> disk::Render {
+    let mut rewriter = bartizan_conf::Rewriter::default();
     Box::new(move |current, durable| {
         let options = ServerOptions {
             users: roster.lines(),
             ..options.clone()
         };
-        bartizan_conf::render(current, durable, &options)
+        rewriter.render(current, durable, &options)
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::directive::{self, Key};
 use crate::token;
@@ -31,12 +32,27 @@ fn is_ours(statement: &[u8]) -> bool {
 
 /// The lines of a file, those that can be replaced, and those that were appended.
 pub(crate) struct Document<'a> {
-    lines: Vec<Cow<'a, [u8]>>,
+    lines: Vec<Line<'a>>,
     /// Lines not yet reused, by key, from the top of the file.
     unused: BTreeMap<Key, VecDeque<usize>>,
     /// Keys of which nothing but what was emitted may remain.
     processed: BTreeSet<Key>,
     has_signature: bool,
+}
+
+/// One line.
+struct Line<'a> {
+    text: Cow<'a, [u8]>,
+    /// What it is about; `None` for an empty line and for a comment.
+    key: Option<Key>,
+}
+
+/// A text that was made of a document.
+#[derive(Default)]
+pub(crate) struct Known {
+    pub(crate) text: Arc<Vec<u8>>,
+    /// For each of its lines, whether it is a `sentinel` line, and about what.
+    keys: Vec<Option<&'static str>>,
 }
 
 /// What a line of the current file says about the process.
@@ -47,8 +63,9 @@ pub(crate) struct Statement {
 
 impl<'a> Document<'a> {
     /// Takes a file apart; also gives the lines that say something, in order, but for `sentinel`
-    /// lines: they are most of a large file, and their state is known better.
-    pub(crate) fn parse(text: &'a [u8]) -> (Self, Vec<Statement>) {
+    /// lines: they are most of a large file, and their state is known better. If the text is the
+    /// known one, they are not read at all.
+    pub(crate) fn parse(text: &'a [u8], known: &Known) -> (Self, Vec<Statement>) {
         let mut document = Self {
             lines: Vec::new(),
             unused: BTreeMap::new(),
@@ -56,9 +73,20 @@ impl<'a> Document<'a> {
             has_signature: false,
         };
         let mut statements = Vec::new();
+        let keys = if *known.text == text {
+            known.keys.as_slice()
+        } else {
+            &[]
+        };
+        document.lines.reserve(keys.len() + 1);
         if !text.is_empty() {
-            let lines = text.split(|b| *b == b'\n');
-            lines.for_each(|line| statements.extend(document.push_old(line)));
+            for (at, line) in text.split(|b| *b == b'\n').enumerate() {
+                if let Some(Some(name)) = keys.get(at) {
+                    document.push_reusable(line, Key::Sentinel(name));
+                } else {
+                    statements.extend(document.push_old(line));
+                }
+            }
         }
         (document, statements)
     }
@@ -73,83 +101,95 @@ impl<'a> Document<'a> {
         self.processed.insert(key);
     }
 
-    /// Writes a line in place of the first unused one of its key, or at the end.
-    pub(crate) fn emit(&mut self, key: Key, line: String) {
-        self.process(key);
+    /// Writes a line in place of the first unused one of its key, which is processed, or at the end.
+    pub(crate) fn emit(&mut self, key: Key, line: Cow<'a, [u8]>) {
         let old = self.unused.get_mut(&key).and_then(VecDeque::pop_front);
         match old.and_then(|at| self.lines.get_mut(at)) {
-            Some(slot) => *slot = line.into_bytes().into(),
-            None => self.append(line),
+            Some(slot) => slot.text = line,
+            None => self.append(key, line),
         }
     }
 
     /// The same for a directive that other Sentinels do not know. Where the operator has written
     /// it in the open it stays so.
-    pub(crate) fn emit_ours(&mut self, key: Key, line: String) {
+    pub(crate) fn emit_ours(&mut self, key: Key, line: Cow<'a, [u8]>) {
         let next = self.unused.get(&key).and_then(VecDeque::front);
         let old = next.and_then(|at| self.lines.get(*at));
-        if old.is_some_and(|old| !old.starts_with(OURS.as_bytes())) {
+        if old.is_some_and(|old| !old.text.starts_with(OURS.as_bytes())) {
             self.emit(key, line);
         } else {
-            self.emit(key, format!("{OURS}{line}"));
+            self.emit(key, [OURS.as_bytes(), &line].concat().into());
         }
     }
 
     /// Writes a line at the end.
-    pub(crate) fn append(&mut self, line: String) {
+    pub(crate) fn append(&mut self, key: Key, line: Cow<'a, [u8]>) {
         if !self.has_signature {
             self.has_signature = true;
-            self.lines.push(SIGNATURE.into());
+            self.push(SIGNATURE.into(), None);
         }
-        self.lines.push(line.into_bytes().into());
+        self.push(line, Some(key));
     }
 
     /// The text, without stale lines, runs of empty lines, or empty lines at the end.
-    pub(crate) fn into_text(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Known {
         for key in &self.processed {
             for at in self.unused.remove(key).unwrap_or_default() {
                 if let Some(line) = self.lines.get_mut(at) {
-                    *line = Cow::default();
+                    line.text = Cow::default();
                 }
             }
         }
         // Each line, its end, and an empty line before it at most.
-        let size = self.lines.iter().map(|line| line.len() + 2).sum();
+        let size = self.lines.iter().map(|line| line.text.len() + 2).sum();
         let mut text = Vec::with_capacity(size);
+        let mut keys = Vec::with_capacity(self.lines.len());
         let mut gap = false;
         for line in self.lines {
-            if line.is_empty() {
+            if line.text.is_empty() {
                 gap = true;
                 continue;
             }
             if core::mem::take(&mut gap) {
                 text.push(b'\n');
+                keys.push(None);
             }
-            text.extend_from_slice(&line);
+            text.extend_from_slice(&line.text);
             text.push(b'\n');
+            keys.push(match line.key {
+                Some(Key::Sentinel(name)) => Some(name),
+                Some(Key::Process(_)) | None => None,
+            });
         }
-        text
+        let text = Arc::new(text);
+        Known { text, keys }
+    }
+
+    fn push(&mut self, text: Cow<'a, [u8]>, key: Option<Key>) {
+        self.lines.push(Line { text, key });
+    }
+
+    fn push_reusable(&mut self, text: &'a [u8], key: Key) {
+        let at = self.lines.len();
+        self.unused.entry(key).or_default().push_back(at);
+        self.push(text.into(), Some(key));
     }
 
     fn push_old(&mut self, raw: &'a [u8]) -> Option<Statement> {
         let trimmed = token::trim(raw);
         let Some(said) = statement(trimmed) else {
             self.has_signature |= trimmed == SIGNATURE;
-            self.lines.push(trimmed.into());
+            self.push(trimmed.into(), None);
             return None;
         };
         let (key, words) = read(said);
         let Some(key) = key else {
             // It cannot have been there when the file was loaded: somebody is editing it. Redis
             // keeps such a line where people can see it, out of the way of the next start.
-            self.lines.push([b"# ??? ", trimmed].concat().into());
+            self.push([b"# ??? ", trimmed].concat().into(), None);
             return None;
         };
-        self.unused
-            .entry(key)
-            .or_default()
-            .push_back(self.lines.len());
-        self.lines.push(trimmed.into());
+        self.push_reusable(trimmed, key);
         words.map(|words| Statement { words })
     }
 }

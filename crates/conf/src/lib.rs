@@ -6,6 +6,7 @@
 //! - [`load()`] turns the file and the command line into a [`Loaded`] (spec §1.3, §1.4, §2.1).
 //! - [`render()`] turns a [`Durable`](bartizan_core::model::durable::Durable) and the
 //!   [`ServerOptions`] back into the text of the file, keeping what people wrote (spec §2.2, §2.3).
+//!   [`Rewriter`] does the same again and again for less.
 //! - [`lines_from_args`] turns `--name value …` into lines (spec §1.1).
 //!
 //! What `render` writes, `load` reads back as the same values; a property test holds that.
@@ -28,7 +29,7 @@ mod world;
 pub use args::lines_from_args;
 pub use error::{ConfError, Warning};
 pub use load::{Loaded, Source, load};
-pub use render::render;
+pub use render::{Rewriter, Rewritten, render};
 pub use server::{
     AclPubsub, LogFormat, LogLevel, LogTimestamps, ServerOptions, Supervised, SyslogFacility,
     TlsAuthClients, TlsOptions, TlsPair, TlsUserField, UserLine,

@@ -1,12 +1,14 @@
 //! Types to text: the rewrite (spec §2.2, §2.3).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bartizan_core::model::durable::{Durable, MasterState};
+use bartizan_core::provide::options::Periods;
 
 use crate::directive::sentinel::{self, Row, Scope};
 use crate::directive::{Key, inert, server};
-use crate::document::{Document, Statement};
+use crate::document::{Document, Known, Statement};
 use crate::load::server_line;
 use crate::token;
 use crate::{LogLevel, ServerOptions};
@@ -23,14 +25,140 @@ const LINE_BYTES: usize = 96;
 /// What is written loads as the same values, provided that hosts that are names come with
 /// `resolve-hostnames yes`, and that epochs are within [`bartizan_core::limits`].
 pub fn render(current: &[u8], durable: &Durable, server: &ServerOptions) -> Vec<u8> {
-    let (mut document, statements) = Document::parse(current);
-    let server = &ServerOptions {
-        loglevel: LogLevel::of(durable.options.log_threshold),
-        ..server.clone()
-    };
-    write_server(&mut document, &said(&statements, server), server);
-    write_sentinel(&mut document, durable);
-    document.into_text()
+    let new = Rewriter::default().render(current, durable, server);
+    Arc::unwrap_or_clone(new.text)
+}
+
+/// A file's new text.
+#[derive(Clone, Debug)]
+pub struct Rewritten {
+    /// All of it. It may hold passwords.
+    pub text: Arc<Vec<u8>>,
+    /// Of how many masters the state is another than it was at the last time.
+    pub changed: usize,
+}
+
+/// Writes the same file again and again, as [`render`] does. What is as it was at the last time is
+/// neither made nor read again: of a thousand masters, few change between two writes.
+#[derive(Default)]
+pub struct Rewriter {
+    /// The text that was made last.
+    known: Known,
+    /// What it says of each master, in their order.
+    masters: Vec<MasterLines>,
+    /// What decided which lines were left out.
+    periods: Periods,
+}
+
+/// The lines about one master, in their order.
+struct MasterLines {
+    state: MasterState,
+    /// All in one, without anything between them.
+    text: Box<str>,
+    /// What each is about, and where it ends.
+    ends: Box<[(&'static Row, usize)]>,
+}
+
+impl Rewriter {
+    /// See [`render`].
+    pub fn render(
+        &mut self,
+        current: &[u8],
+        durable: &Durable,
+        server: &ServerOptions,
+    ) -> Rewritten {
+        let changed = self.renew(durable);
+        let (mut document, statements) = Document::parse(current, &self.known);
+        let server = &ServerOptions {
+            loglevel: LogLevel::of(durable.options.log_threshold),
+            ..server.clone()
+        };
+        write_server(&mut document, &said(&statements, server), server);
+        self.write_sentinel(&mut document, durable);
+        let known = document.finish();
+        self.known = known;
+        Rewritten {
+            text: Arc::clone(&self.known.text),
+            changed,
+        }
+    }
+
+    /// Makes the lines about masters that have changed; how many have.
+    fn renew(&mut self, durable: &Durable) -> usize {
+        let mut old = core::mem::take(&mut self.masters);
+        if self.periods != durable.periods {
+            self.periods.clone_from(&durable.periods);
+            old.clear();
+        }
+        let mut old = old.into_iter().peekable();
+        let (mut changed, mut scratch) = (0_usize, String::new());
+        let lines = |master: &MasterState| {
+            while old.next_if(|old| old.state.name < master.name).is_some() {}
+            old.next_if(|old| old.state.name == master.name)
+                .filter(|old| old.state == *master)
+                .unwrap_or_else(|| {
+                    changed = changed.saturating_add(1);
+                    MasterLines::of(master, &durable.periods, &mut scratch)
+                })
+        };
+        self.masters = durable.masters.iter().map(lines).collect();
+        changed
+    }
+
+    /// Writes options and state of the core in the order of §2.3: what is said once up to the
+    /// first directive of a master, then each master, then the rest.
+    fn write_sentinel<'a>(&'a self, document: &mut Document<'a>, durable: &Durable) {
+        let first = sentinel::ROWS
+            .iter()
+            .position(|row| is_master(&row))
+            .unwrap_or_default();
+        let (before, rest) = sentinel::ROWS.split_at(first);
+        before
+            .iter()
+            .for_each(|row| write_global(document, row, durable));
+        for row in rest.iter().filter(is_master) {
+            // Also where there is nothing to write: old lines of this kind are out of date.
+            document.process(Key::Sentinel(row.name));
+        }
+        for (row, line) in self.masters.iter().flat_map(MasterLines::iter) {
+            write_line(document, row, line.as_bytes().into());
+        }
+        rest.iter()
+            .for_each(|row| write_global(document, row, durable));
+    }
+}
+
+impl MasterLines {
+    fn of(state: &MasterState, periods: &Periods, scratch: &mut String) -> Self {
+        scratch.clear();
+        let mut ends = Vec::new();
+        for row in sentinel::ROWS {
+            if let Scope::Master(lines) = &row.scope {
+                for line in lines(state, periods) {
+                    write_text(row, &line, scratch);
+                    ends.push((row, scratch.len()));
+                }
+            }
+        }
+        Self {
+            state: state.clone(),
+            text: scratch.as_str().into(),
+            ends: ends.into(),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'static Row, &str)> {
+        let mut began = 0;
+        self.ends.iter().map(move |(row, end)| {
+            let line = self.text.get(began..*end).unwrap_or_default();
+            began = *end;
+            (*row, line)
+        })
+    }
+}
+
+const fn is_master(row: &&Row) -> bool {
+    matches!(row.scope, Scope::Master(_))
 }
 
 /// What the file says about the process now, with the files that it includes.
@@ -75,9 +203,10 @@ fn write_server(document: &mut Document<'_>, said: &ServerOptions, server: &Serv
     // says so already the line would take it back (spec §2.2).
     let nobody = server.users.is_empty() && server.requirepass.is_none();
     if nobody && server.aclfile.is_none() {
+        document.process(Key::Process("user"));
         document.emit(
             Key::Process("user"),
-            "user default on nopass ~* &* +@all".to_owned(),
+            b"user default on nopass ~* &* +@all".as_slice().into(),
         );
     }
 }
@@ -95,38 +224,16 @@ fn write_changed(
     let elsewhere = said.included.iter().any(is_same);
     document.process(key);
     for line in lines {
-        let line = join(key, line, token::quote);
+        let mut text = String::with_capacity(LINE_BYTES);
+        join(key, line, token::quote, &mut text);
+        let line = text.into_bytes().into();
         if elsewhere {
             // In place it might stand above the `include` line, which would win.
-            document.append(line);
+            document.append(key, line);
         } else {
             document.emit(key, line);
         }
     }
-}
-
-/// Writes options and state of the core in the order of §2.3: what is said once up to the first
-/// directive of a master, then each master, then the rest.
-fn write_sentinel(document: &mut Document<'_>, durable: &Durable) {
-    let is_master = |row: &&Row| matches!(row.scope, Scope::Master(_));
-    let first = sentinel::ROWS
-        .iter()
-        .position(|row| is_master(&row))
-        .unwrap_or_default();
-    let (before, rest) = sentinel::ROWS.split_at(first);
-    before
-        .iter()
-        .for_each(|row| write_global(document, row, durable));
-    for row in rest.iter().filter(is_master) {
-        // Also where there is nothing to write: old lines of this kind are out of date.
-        document.process(Key::Sentinel(row.name));
-    }
-    for master in &durable.masters {
-        rest.iter()
-            .for_each(|row| write_master(document, row, master, durable));
-    }
-    rest.iter()
-        .for_each(|row| write_global(document, row, durable));
 }
 
 fn write_global(document: &mut Document<'_>, row: &Row, durable: &Durable) {
@@ -139,38 +246,36 @@ fn write_global(document: &mut Document<'_>, row: &Row, durable: &Durable) {
         Scope::Kept(..) | Scope::Master(_) => Vec::new(),
     };
     document.process(key);
-    write_lines(document, row, &lines);
-}
-
-fn write_master(document: &mut Document<'_>, row: &Row, master: &MasterState, durable: &Durable) {
-    if let Scope::Master(lines) = &row.scope {
-        write_lines(document, row, &lines(master, &durable.periods));
+    for line in &lines {
+        let mut text = String::with_capacity(LINE_BYTES);
+        write_text(row, line, &mut text);
+        write_line(document, row, text.into_bytes().into());
     }
 }
 
-fn write_lines(document: &mut Document<'_>, row: &Row, lines: &[Vec<String>]) {
+fn write_line<'a>(document: &mut Document<'a>, row: &Row, line: Cow<'a, [u8]>) {
     let key = Key::Sentinel(row.name);
+    if sentinel::OURS.contains(&row.name) {
+        document.emit_ours(key, line);
+    } else {
+        document.emit(key, line);
+    }
+}
+
+/// Appends a line of a row.
+fn write_text(row: &Row, line: &[String], text: &mut String) {
     let quote = if row.name == "announce-ip" {
         token::quote_always
     } else {
         token::quote
     };
-    for line in lines {
-        let line = join(key, line, quote);
-        if sentinel::OURS.contains(&row.name) {
-            document.emit_ours(key, line);
-        } else {
-            document.emit(key, line);
-        }
-    }
+    join(Key::Sentinel(row.name), line, quote, text);
 }
 
-fn join(key: Key, values: &[String], quote: fn(&str) -> Cow<'_, str>) -> String {
-    let mut line = String::with_capacity(LINE_BYTES);
-    key.write(&mut line);
+fn join(key: Key, values: &[String], quote: fn(&str) -> Cow<'_, str>, text: &mut String) {
+    key.write(text);
     for value in values {
-        line.push(' ');
-        line.push_str(&quote(value));
+        text.push(' ');
+        text.push_str(&quote(value));
     }
-    line
 }

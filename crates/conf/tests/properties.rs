@@ -10,7 +10,9 @@ mod common;
 
 use std::sync::Arc;
 
-use bartizan_conf::{LogLevel, PaperWorld, ServerOptions, Source, UserLine, load, render};
+use bartizan_conf::{
+    LogLevel, PaperWorld, Rewriter, ServerOptions, Source, UserLine, load, render,
+};
 use bartizan_core::addr::{Addr, Host};
 use bartizan_core::fencing::{Fencing, MinReplicas};
 use bartizan_core::ids::{Epoch, MasterName, Quorum, ReplId, RunId};
@@ -357,6 +359,37 @@ proptest! {
             let needed = fresh.iter().filter(|b| **b == b'\n').count();
             // At most an empty line beside each line that says something.
             prop_assert!(lines <= 2 * needed + 1, "{} lines for {}", lines, needed);
+        }
+    }
+
+    #[test]
+    fn what_was_written_before_does_not_change_what_is_written(
+        before in hand_written(), states in vec(durable(), 1..4), by_hand in hand_written(),
+        server in server(),
+    ) {
+        let mut rewriter = Rewriter::default();
+        let mut text = before.into_bytes();
+        let mut check = |text: &[u8], state: &Durable| -> Result<Vec<u8>, TestCaseError> {
+            let new = rewriter.render(text, state, &server);
+            let fresh = render(text, state, &server);
+            prop_assert_eq!(String::from_utf8_lossy(&new.text), String::from_utf8_lossy(&fresh));
+            Ok(fresh)
+        };
+        for state in &states {
+            text = check(&text, state)?;
+            // One master changes, one is gone, and then somebody edits the file.
+            let mut other = state.clone();
+            if let Some(master) = other.masters.first_mut() {
+                master.voted_epoch = master.voted_epoch.next();
+                master.replicas.push(master.configuration.addr.clone());
+            }
+            text = check(&text, &other)?;
+            other.masters.pop();
+            text = check(&text, &other)?;
+            text.extend(by_hand.as_bytes());
+            text = check(&text, &other)?;
+            other.periods.default_down_after = Span::ms(1);
+            text = check(&text, &other)?;
         }
     }
 
