@@ -432,6 +432,21 @@ fn back_from_a_hang(bench: &mut Bench, configurations: &[(u64, u16)]) -> Vec<Str
     bench.advance(1000)
 }
 
+/// A redis-sentinel cannot promote it while its writes are held back.
+#[test]
+fn the_fence_is_given_up_while_there_is_no_master_to_compare_with() {
+    let fences = |said: &[String]| bench::only(said, "6379 CLIENT PAUSE").len();
+    let mut bench = switched(RescueMode::Stream);
+    bench.kill(R1);
+    let said = come_back(&mut bench, b'a', COMMON + 500, 40_000);
+    assert!((15..=16).contains(&fences(&said)), "{}", fences(&said));
+    assert_eq!(fences(&bench.advance(60_000)), 0);
+    bench.revive(R1);
+    let said = bench.advance(10_000);
+    assert!(fences(&said) > 0, "{said:#?}");
+    assert!(has(&said, "rescue 1 127.0.0.1:6379 1001"), "{said:#?}");
+}
+
 fn rescuing(replicas: &[u16]) -> Bench {
     Bench::calm_with(replicas, 0, 1, |boot| {
         boot.durable.masters[0].options.rescue = RescueMode::Stream;

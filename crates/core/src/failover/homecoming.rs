@@ -27,7 +27,9 @@ pub(crate) struct Homecoming {
     /// Not before then: a master that was well when it was replaced is being demoted by whoever
     /// replaced it.
     pub(crate) not_before: Mono,
-    /// Its writes were last held back then.
+    /// Its writes were first held back then, since there is a connection and this master.
+    fenced_since: Option<Mono>,
+    /// And last then.
     fenced: Option<Mono>,
     /// Its answer to that: whether they are. What it tells from then on is behind the fence.
     held: Option<bool>,
@@ -61,6 +63,9 @@ enum Salvage {
 const FENCE: Span = Span::secs(5);
 const RENEW: Span = Span::secs(2);
 const SURELY: Span = Span::secs(3);
+/// And for how long altogether while there is no master to compare it with: a redis-sentinel's
+/// PING waits behind a hello that is held back, and so may its failover.
+const UNCOMPARED: Span = Span::secs(30);
 /// How long one Sentinel has for a rescue before the next one steps in: all of them are done
 /// before a redis-sentinel would demote the server, ten seconds after its return.
 const TURN: Span = Span::secs(3);
@@ -86,6 +91,7 @@ impl Homecoming {
     /// A new connection: it may have restarted, and then is neither fenced nor known.
     pub(crate) fn on_link_up(&mut self) {
         (self.fenced, self.seen, self.held, self.held_until) = (None, None, None, None);
+        self.fenced_since = None;
         if matches!(self.rescue, Salvage::Done | Salvage::Unheld) {
             self.rescue = Salvage::Open;
         }
@@ -132,6 +138,7 @@ impl Homecoming {
     /// Another one is the master from now on: what a server has alone is judged anew, since the
     /// next one's history may lack what that of the one before has.
     pub(crate) fn on_switch(&mut self) {
+        self.fenced_since = self.fenced;
         self.rescue = match self.rescue {
             Salvage::UnderWay(id) | Salvage::InVain(id) => Salvage::InVain(id),
             Salvage::Open | Salvage::Unheld | Salvage::Done => Salvage::Open,
@@ -149,8 +156,13 @@ impl Homecoming {
     }
 
     /// When it is to be fenced, for the first time or again.
-    fn fence_due(&self) -> Mono {
-        self.fenced.map_or(self.not_before, |at| at + RENEW)
+    fn fence_due(&self, is_compared: bool) -> Option<Mono> {
+        let Some((since, last)) = self.fenced_since.zip(self.fenced) else {
+            return Some(self.not_before);
+        };
+        let due = last + RENEW;
+        let in_vain = !is_compared && self.rescue == Salvage::Open && due > since + UNCOMPARED;
+        (!in_vain).then_some(due)
     }
 }
 
@@ -185,7 +197,7 @@ impl Master {
             let turns = [turn, last].into_iter().flatten();
             turns
                 .filter(|turn| *turn > cx.now)
-                .chain([home.fence_due()])
+                .chain(home.fence_due(self.is_compared()))
                 .min()
         });
         dues.min()
@@ -316,13 +328,16 @@ impl Master {
             return;
         }
         let renames = self.options.renames.clone();
+        let is_compared = self.is_compared();
         let Some(server) = self.servers.get_mut(addr) else {
             return;
         };
-        if server.homecoming.fence_due() > cx.now {
+        let home = &mut server.homecoming;
+        if home.fence_due(is_compared).is_none_or(|due| due > cx.now) {
             return;
         }
-        let first = server.homecoming.fenced.replace(cx.now).is_none();
+        home.fenced_since.get_or_insert(cx.now);
+        let first = home.fenced.replace(cx.now).is_none();
         let barred = server.lacks(&[Permission::Pause]);
         if barred {
             server.homecoming.on_fence(false);
@@ -363,11 +378,7 @@ impl Master {
             }
             return;
         };
-        // Where the current master left the history is told by its own INFO.
-        let compared = self.primary().is_some_and(|master| {
-            master.role == Role::Master && master.info.is_some() && master.link.is_up()
-        });
-        if !compared || self.options.rescue == RescueMode::Off {
+        if !self.is_compared() || self.options.rescue == RescueMode::Off {
             return;
         }
         let may_save_all = self.options.rescue == RescueMode::Snapshot
@@ -450,6 +461,14 @@ impl Master {
         if let Some(server) = self.servers.get_mut(addr) {
             server.homecoming.rescue = Salvage::Done;
         }
+    }
+
+    /// Whether there is a master to compare others with: where it left their histories is told by its
+    /// own INFO.
+    fn is_compared(&self) -> bool {
+        self.primary().is_some_and(|master| {
+            master.role == Role::Master && master.info.is_some() && master.link.is_up()
+        })
     }
 
     fn divergence(&self, history: History) -> Divergence {

@@ -149,7 +149,9 @@ impl World {
                 self.publish(s, StreamItem::Text(payload));
                 Frame::Integer(i64::try_from(receivers).unwrap_or(0))
             }
-            ["HELLO", "3"] => self.server_turns_to_resp3(s, conn),
+            ["HELLO", "3"] => self.server_says_hello(s, conn, Protocol::Resp3),
+            // On a connection whose SUBSCRIBE came while it was still loading.
+            ["HELLO", "2"] => self.server_says_hello(s, conn, Protocol::Resp2),
             ["SUBSCRIBE", CHANNEL] => {
                 if let Some(server) = self.servers.get_mut(s) {
                     server.subscribers.push(conn);
@@ -222,16 +224,23 @@ impl World {
         }
     }
 
-    fn server_turns_to_resp3(&mut self, s: usize, conn: ConnId) -> Frame {
+    fn server_says_hello(&mut self, s: usize, conn: ConnId, protocol: Protocol) -> Frame {
         let knows = |server: &Server| server.talk == Talk::Both;
         if !self.servers.get(s).is_some_and(knows) {
             return error("ERR unknown command 'HELLO'");
         }
         if let Some(ends) = self.net.ends(conn) {
-            ends.protocol = Protocol::Resp3;
+            ends.protocol = protocol;
         }
-        let pair = (Frame::bulk("server"), Frame::bulk("redis"));
-        Frame::Map(vec![pair, (Frame::bulk("proto"), Frame::Integer(3))])
+        let server = (Frame::bulk("server"), Frame::bulk("redis"));
+        let proto = |version| (Frame::bulk("proto"), Frame::Integer(version));
+        match protocol {
+            Protocol::Resp2 => {
+                let pairs = [server, proto(2)];
+                Frame::Array(pairs.into_iter().flat_map(|(k, v)| [k, v]).collect())
+            }
+            Protocol::Resp3 => Frame::Map(vec![server, proto(3)]),
+        }
     }
 
     fn server_config(&mut self, s: usize, words: &[&str]) -> Frame {

@@ -380,3 +380,23 @@ fn all_who_wait_for_a_slow_write_are_answered_when_it_is_done() {
         ",
     );
 }
+
+/// wire fell here: a server was still loading when SUBSCRIBE came on a trial connection, and no more
+/// when HELLO came, which the model had not seen done.
+#[test]
+fn a_server_that_refuses_to_subscribe_may_do_what_follows() {
+    holds(
+        "
+    seed 950005445
+    param sentinels 7
+    param replicas 1
+    param clients 0
+    param faults_ms 160284
+    param bytes 1
+    fault 43000 drain 0 0 s1 s6 r0
+    fault 94000 crash 0 1 r0
+    fault 154000 trickle 27753 12 s4
+    fault 174801 crash 16 1 r0
+        ",
+    );
+}

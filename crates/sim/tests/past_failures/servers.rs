@@ -404,3 +404,23 @@ fn a_stranger_that_was_saved_and_taken_in_has_nothing_to_lose_any_more() {
         ",
     );
 }
+
+/// X5 fell here: a Bartizan fenced two former masters for as long as the present one said that it was
+/// a replica, and redis-sentinels, whose PING waited behind a hello, could promote neither.
+#[test]
+fn a_fence_ends_where_there_is_no_master_to_compare_with() {
+    holds(
+        "
+    seed 950005514
+    param upstream 2
+    param masters 2
+    param clients 0
+    param failover_timeout_ms 4512
+    param delay_low_us 20000
+    param delay_high_us 600000
+    param faults_ms 128610
+    fault 109865 split 28236 0 s1 s2 r1 r2 r4
+    fault 143000 failover 0 0 s2 s0 r3
+        ",
+    );
+}
