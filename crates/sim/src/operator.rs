@@ -18,6 +18,8 @@ use crate::rand::{Purpose, Stream, id_bytes};
 use crate::replication::StreamItem;
 use crate::world::World;
 
+/// The least patience that an operator asks for below, in milliseconds.
+pub(crate) const SHORTEST_MS: u64 = 1500;
 /// Option and value of `SENTINEL SET`, by the number of the fault.
 const SETTINGS: [(&str, &str); 7] = [
     ("down-after-milliseconds", "1500"),

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bartizan_core::addr::Addr;
 use bartizan_core::ids::LinkId;
 use bartizan_core::input::Input;
 use bartizan_core::notify::event::EventKind;
 use bartizan_core::output::{Call, Output};
 use bartizan_core::time::{Mono, Span};
 
-use super::{Check, Scene, Seen, Verdict};
+use super::{Check, Scene, Seen, Verdict, instance};
 use crate::groups::Groups;
 
 /// No pause is asked for longer than that of a former master, in milliseconds.
@@ -46,8 +47,8 @@ struct Hold {
 /// The pauses under way.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
-    /// Over which link a pause was asked for last, and when: the Sentinel counts from there.
-    asked: BTreeMap<(usize, usize), (LinkId, Mono)>,
+    /// Over which link a server was asked to pause last, and when: the Sentinel counts from there.
+    asked: BTreeMap<(usize, Addr), (LinkId, Mono)>,
     held: BTreeMap<(usize, usize), Held>,
     holds: BTreeMap<(usize, LinkId), Hold>,
     /// Who is in TILT and so does not act: what becomes of a failover is decided after it. A server
@@ -64,9 +65,11 @@ impl Pauses {
         payload: &str,
     ) -> Verdict {
         let key = (scene.host, group);
+        let asked = instance(payload).and_then(|(_, addr)| self.asked.get(&(scene.host, addr)));
+        let asked = asked.copied();
         match kind {
             EventKind::Fenced if payload.starts_with("master ") => {
-                let Some((link, since)) = self.asked.get(&key).copied() else {
+                let Some((link, since)) = asked else {
                     return Err(format!("m{group} is said to be held back, unasked"));
                 };
                 let too_long = false;
@@ -78,16 +81,16 @@ impl Pauses {
                     .rsplit(' ')
                     .next()
                     .and_then(|ms| ms.parse::<u64>().ok());
-                let (Some(ms), Some((link, asked_at))) = (ms, self.asked.get(&key)) else {
+                let (Some(ms), Some((link, asked_at))) = (ms, asked) else {
                     return Err(format!("writes of m{group} are paused unasked: {payload}"));
                 };
                 if ms > SWITCHOVER_MS {
                     return Err(format!("a switchover pauses m{group} for {ms} ms"));
                 }
                 // A pause of its own that happens to be as long as a slice.
-                self.holds.remove(&(scene.host, *link));
+                self.holds.remove(&(scene.host, link));
                 let held = Held {
-                    link: *link,
+                    link,
                     until: Mono::from_ms(asked_at.as_ms() + ms),
                     late: None,
                 };
@@ -164,9 +167,8 @@ impl Check for Pauses {
                     {
                         hold.too_long = end > hold.since + Span::ms(HOLD_MS);
                     }
-                    if let Some(group) = target.group {
-                        self.asked.insert((scene.host, group), (*link, scene.mono));
-                    }
+                    let asked = (scene.host, target.addr.clone());
+                    self.asked.insert(asked, (*link, scene.mono));
                 }
                 Call::Unpause => self
                     .held

@@ -92,7 +92,10 @@ impl World {
                 .is_some_and(|since| now.since(since) > memory)
         };
         let settled = server.is_master() && server.up && now.since(server.turned) > memory;
-        if settled && calm(node) && self.hosts.iter().all(|host| calm(host.node)) {
+        // An operator may ask for less patience than the network has delay.
+        let hasty = self.nemesis.options_changed
+            && 12 * params.delay_high_us > 1000 * crate::operator::SHORTEST_MS;
+        if settled && !hasty && calm(node) && self.hosts.iter().all(|host| calm(host.node)) {
             let text = format!(
                 "s{h}: +odown {} and nothing is wrong with it",
                 event.payload

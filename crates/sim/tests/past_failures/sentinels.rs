@@ -400,3 +400,40 @@ fn a_server_that_refuses_to_subscribe_may_do_what_follows() {
         ",
     );
 }
+
+/// S16 fell here: the check took the end of a switchover's pause for that of the fence of another
+/// server, which had been asked for in between.
+#[test]
+fn the_pause_of_a_switchover_is_not_that_of_a_former_master() {
+    holds(
+        "
+    seed 17316144305144043
+    param clients 0
+    param delay_low_us 1000
+    param delay_high_us 20000
+    param sync_high_us 50000
+    param faults_ms 20594
+    fault 15000 noauth 22411 0 r0
+    fault 26471 failover 0 0 s2 s1 r2
+    fault 26569 reset 0 0 r0
+        ",
+    );
+}
+
+/// X1 fell here: an operator asked for 1.5 s of patience where an answer takes up to 1.2 s.
+#[test]
+fn a_hasty_operator_may_see_a_master_that_is_well_as_down() {
+    holds(
+        "
+    seed 17316144305145086
+    param sentinels 4
+    param quorum 1
+    param replicas 0
+    param clients 0
+    param delay_high_us 600000
+    param patience_ms 10000
+    param faults_ms 167644
+    fault 127000 set 0 0 s3 s2 r0
+        ",
+    );
+}
