@@ -266,7 +266,7 @@ fn durable() -> Durable {
         let mut options = MasterOptions::new(Quorum::new(2).unwrap(), &periods);
         options.down_after = Span::secs(5);
         MasterState {
-            forks: Vec::new(),
+            branches: Vec::new(),
             own_values: Vec::new(),
             name: name(number),
             configuration: Configuration {
