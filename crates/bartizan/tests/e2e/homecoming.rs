@@ -92,6 +92,11 @@ fn writes_of_a_replica_that_a_person_promoted_are_in_a_file_before_it_is_demoted
     }
     let fleet = Fleet::start(Plan::default());
     let promoted = &fleet.servers[1];
+    // One that was sent nothing since it synchronised cannot be told from one that restarted.
+    fleet.servers[0].ask(&["SET", "early", "everywhere"]);
+    eventually("the replica has it", || {
+        promoted.ask(&["EXISTS", "early"]) == Some(Value::Int(1))
+    });
     promoted.ask(&["REPLICAOF", "NO", "ONE"]);
     for n in 0..20 {
         let key = format!("late:{n}");
