@@ -15,13 +15,11 @@
 //! then. There whoever finds the time standing still asks for a turn, and our task begins one
 //! with such a glance of its own. Such turns take as long as the loop is behind with its work, and
 //! each lets the time go on by a little only: the more there is to do, the slower it goes, and the
-//! less comes due on top of it. What it is behind the clock then does not count either. It all but
-//! stands still while there are many connections still to be made: who has not been asked anything yet
-//! cannot have been silent.
+//! less comes due on top of it. What it is behind the clock then does not count either.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bartizan_core::time::{Mono, Span};
@@ -32,10 +30,6 @@ use crate::clock::Clock;
 /// A delay that is nothing out of the ordinary, and what a turn of a loop that never waits lets the
 /// time go on by.
 const USUAL: Span = Span::ms(20);
-/// The same while there are many connections still to be made.
-const LEAST: Span = Span::ms(1);
-/// So many are not made in a moment.
-const MANY: usize = 256;
 /// Whoever did nothing for so long was stopped.
 const STOPPED: Span = Span::ms(200);
 /// A process that is stopped more often than that is on a machine that is too busy, where its time
@@ -79,8 +73,6 @@ struct Turns {
     seen: AtomicU64,
     /// Whether an interruption was seen that the core has to know of.
     interrupted: AtomicBool,
-    /// How many connections are still to be made.
-    unmade: AtomicUsize,
     /// A turn has to be ended, or one is wanted.
     wanted: Notify,
 }
@@ -112,12 +104,6 @@ impl Pace {
         let wait = self.clock.until(deadline + self.turns.lost());
         let held_back = wait.is_zero() && self.turns.limit() < deadline;
         tokio::time::sleep(if held_back { GLANCE } else { wait }).await;
-    }
-
-    /// A connection waits for its turn to be made, until this is dropped.
-    pub(crate) fn unmade(&self) -> Unmade {
-        self.turns.unmade.fetch_add(1, Ordering::Relaxed);
-        Unmade(Arc::clone(&self.turns))
     }
 
     /// The task that ends turns, and begins those that no wait begins.
@@ -153,15 +139,6 @@ impl Pace {
     }
 }
 
-/// A connection that is still to be made.
-pub(crate) struct Unmade(Arc<Turns>);
-
-impl Drop for Unmade {
-    fn drop(&mut self) {
-        self.0.unmade.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Turns {
     fn new(now: Mono) -> Self {
         Self {
@@ -175,7 +152,6 @@ impl Turns {
             lost: 0.into(),
             seen: now.as_ms().into(),
             interrupted: false.into(),
-            unmade: 0.into(),
             wanted: Notify::new(),
         }
     }
@@ -252,33 +228,23 @@ impl Turns {
         self.see(now);
         let began = Mono::from_ms(self.began.load(Ordering::Relaxed));
         let behind = began.since(self.limit()).as_ms();
-        let is_making = self.unmade.load(Ordering::Relaxed) > MANY;
-        let counts = if is_making { LEAST } else { USUAL };
         let lost = if self.interrupted.load(Ordering::Relaxed) {
             0
         } else {
-            behind.saturating_sub(counts.as_ms())
+            behind.saturating_sub(USUAL.as_ms())
         };
         self.lost.fetch_add(lost, Ordering::Relaxed);
         let counted = |at: u64| at.saturating_sub(lost);
         for moment in [&self.began, &self.returned, &self.seen, &self.stopped] {
             moment.store(counted(moment.load(Ordering::Relaxed)), Ordering::Relaxed);
         }
-        if is_making {
-            self.finish(Mono::from_ms(counted(began.as_ms())));
-        } else {
-            self.end(Mono::from_ms(counted(now.as_ms())));
-        }
+        self.end(Mono::from_ms(counted(now.as_ms())));
     }
 
     fn end(&self, now: Mono) {
         let began = Mono::from_ms(self.began.load(Ordering::Relaxed));
         let is_short = now.since(began) <= USUAL;
-        self.finish(if is_short { began + USUAL } else { began });
-    }
-
-    fn finish(&self, limit: Mono) {
-        self.allow(limit);
+        self.allow(if is_short { began + USUAL } else { began });
         self.interrupted.store(false, Ordering::Relaxed);
         self.runs.store(false, Ordering::Relaxed);
     }
@@ -421,17 +387,6 @@ mod tests {
             assert_eq!(turns.busy(clock, clock + 2), clock + 20);
         }
         assert_eq!(turns.0.lost(), Span::ZERO);
-    }
-
-    #[test]
-    fn the_time_of_a_busy_loop_all_but_stands_still_while_many_connections_are_to_be_made() {
-        let turns = Loop::start();
-        turns.0.unmade.store(MANY + 1, Ordering::Relaxed);
-        for (clock, counted) in [(1_100, 1_021), (1_200, 1_022), (1_300, 1_023)] {
-            assert_eq!(turns.busy(clock, clock + 2), counted);
-        }
-        turns.0.unmade.store(MANY, Ordering::Relaxed);
-        assert_eq!(turns.busy(1_400, 1_500), 1_043);
     }
 
     #[test]

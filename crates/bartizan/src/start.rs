@@ -149,7 +149,6 @@ async fn live(
     let dialling = Dialling {
         source: source_address(server)?,
         tls: tls.filter(|tls| tls.is_for_links()),
-        pace: pace.clone(),
     };
     tokio::task::spawn_local(pace.clone().keep());
     let (driver, sources) = assemble(config, log, max_clients, dialling, pace)?;

@@ -15,6 +15,7 @@ use crate::notify::event::{Event, EventKind, Level};
 use crate::notify::script::Scripts;
 use crate::output::Output;
 use crate::provide::options::{Credentials, GlobalOptions, MasterOptions, Periods};
+use crate::report::Role;
 use crate::rng::Rng;
 use crate::time::{Mono, Span};
 
@@ -227,7 +228,31 @@ pub(crate) struct Outbox {
     hasty: (Mono, u32),
     /// The next turn of a trial connection.
     trial: Mono,
+    /// First connections to masters and to replicas.
+    first: [Queue; 2],
     pub(crate) routes: BTreeMap<LinkId, Owner>,
+}
+
+/// Servers that wait for their first connection.
+#[derive(Clone, Debug, Default)]
+struct Queue {
+    /// The last turn that was given out.
+    turn: Mono,
+    /// How many share it.
+    servers: u32,
+}
+
+impl Queue {
+    fn next(&mut self, now: Mono) -> Mono {
+        if now >= self.turn + limits::CONNECT_EVERY {
+            (self.turn, self.servers) = (now, 0);
+        }
+        if self.servers >= limits::SERVERS_A_TURN {
+            (self.turn, self.servers) = (self.turn + limits::CONNECT_EVERY, 0);
+        }
+        self.servers += 1;
+        now.max(self.turn)
+    }
 }
 
 impl Outbox {
@@ -264,6 +289,17 @@ impl Outbox {
         let turn = self.trial.max(now);
         self.trial = turn + limits::TRIAL_EVERY;
         turn
+    }
+
+    /// When a server that was just heard of may be connected to. Were thousands that are found
+    /// together all greeted at once, their answers would keep clients waiting. Masters do not wait
+    /// for replicas.
+    pub(crate) fn turn_to_connect(&mut self, role: Role, now: Mono) -> Mono {
+        let [masters, replicas] = &mut self.first;
+        match role {
+            Role::Master => masters.next(now),
+            Role::Replica => replicas.next(now),
+        }
     }
 
     pub(crate) fn close(&mut self, link: LinkId) {
@@ -384,5 +420,24 @@ mod tests {
         assert_eq!(turns, [at(1000), at(1005), at(1010), at(1015)]);
         assert_eq!(out.turn_to_try(at(1020)), at(1020));
         assert_eq!(out.turn_to_try(at(9000)), at(9000));
+    }
+
+    #[test]
+    fn servers_that_are_found_together_are_connected_to_a_few_at_a_time() {
+        let mut out = Outbox::default();
+        let at = |ms| Mono::from_ms(ms);
+        let mut turns = |now, servers| {
+            let turn = |_| out.turn_to_connect(Role::Replica, at(now));
+            (0..servers).map(turn).collect::<Vec<Mono>>()
+        };
+        assert_eq!(turns(1000, 3), [at(1000); 3]);
+        assert_eq!(
+            turns(1002, 4),
+            [[at(1005); 3].as_slice(), &[at(1010)]].concat()
+        );
+        assert_eq!(turns(1020, 3), [at(1020); 3]);
+        assert_eq!(turns(9000, 600).last(), Some(&at(9995)));
+        let master = out.turn_to_connect(Role::Master, at(9001));
+        assert_eq!(master, at(9001), "behind no replica");
     }
 }

@@ -8,6 +8,11 @@ pub const REPLICAS_PER_MASTER: usize = 1000;
 pub const PEERS_PER_MASTER: usize = 250;
 /// Attempts a second, of all masters together, to reach former masters sooner than is usual.
 pub const HASTY_TRIES: u32 = 400;
+/// Masters, or replicas, of all groups together, that are connected to for the first time at one
+/// moment, and how long after it the next ones are.
+pub const SERVERS_A_TURN: u32 = 3;
+/// See [`SERVERS_A_TURN`].
+pub const CONNECT_EVERY: Span = Span::ms(5);
 /// Between two connections that find out what our user may do, of all masters together.
 pub const TRIAL_EVERY: Span = Span::ms(5);
 /// Calls awaiting an answer on one link, per master that shares it (spec §5.3).

@@ -309,7 +309,7 @@ impl Sentinel {
     }
 
     fn watch(&mut self, state: &MasterState) {
-        let mut master = Master::new(state, &self.cx);
+        let mut master = Master::new(state, &mut self.cx);
         for (id, addr) in &state.sentinels {
             master.add_peer(&mut self.cx, *id, addr);
         }

@@ -521,3 +521,17 @@ fn a_link_that_fails_in_an_odd_way_is_worth_a_debug_line_and_a_refused_one_is_no
     let why = LinkError::Refused;
     assert_eq!(events(&bench.give(Input::LinkDown { link, why })), [""; 0]);
 }
+
+#[test]
+fn a_server_that_is_away_is_tried_over_one_connection_only() {
+    let mut bench = Bench::calm(&[], 0, 1);
+    bench.kill(MASTER);
+    bench.advance(1000);
+    let said = bench.advance(10_000);
+    let tried = only(&said, "connect");
+    assert!(tried.len() >= 9, "{tried:?}");
+    assert!(tried.iter().all(|line| line.contains("cmd")), "{tried:?}");
+    bench.revive(MASTER);
+    let said = bench.advance(2000);
+    assert!(said.iter().any(|line| line.contains("pubsub")), "{said:?}");
+}

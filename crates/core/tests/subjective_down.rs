@@ -230,3 +230,19 @@ fn a_role_that_info_leaves_out_changes_nothing() {
     assert_eq!(bench.host(R1).info.role, Some(Role::Replica));
     assert!(bench.link(MASTER, LinkKind::Command).is_some());
 }
+
+#[test]
+fn a_server_that_waits_to_be_connected_to_is_not_silent() {
+    let replicas: Vec<u16> = (10_000..10_900).collect();
+    let mut state = master_state(&replicas, 0, 1);
+    state.options.down_after = Span::ms(100);
+    let mut bench = Bench::boot(boot_of(vec![state]));
+    // Three each 5 ms: the last one is connected to after 1495 ms.
+    let said = bench.advance(1490);
+    assert_eq!(verdicts(&said), [""; 0]);
+    assert_eq!(flags(&bench), "master");
+    bench.advance(50);
+    bench.hang(replicas[899]);
+    let said = bench.advance(150);
+    assert_eq!(verdicts(&said).len(), 1, "{:?}", verdicts(&said));
+}

@@ -28,7 +28,6 @@ use tokio::task::AbortHandle;
 
 use super::stream::Stream;
 use crate::log::Log;
-use crate::pace::Pace;
 use crate::tls::{self, Tls};
 
 /// Bytes that may wait for a peer that does not read; beyond it the link is closed.
@@ -77,8 +76,6 @@ pub(crate) struct Dialling {
     pub(crate) source: Option<IpAddr>,
     /// Over what: with `tls-replication yes`, TLS.
     pub(crate) tls: Option<Rc<Tls>>,
-    /// Who has to know of those that wait for their turn.
-    pub(crate) pace: Pace,
 }
 
 #[derive(Debug)]
@@ -342,10 +339,8 @@ impl Surroundings {
 
     /// Connects when it is its turn. Who gets no answer at once makes room for the others.
     async fn connect(&self, socket: TcpSocket, to: SocketAddr) -> io::Result<TcpStream> {
-        let unmade = self.dialling.pace.unmade();
         // The semaphore is never closed.
         let turn = self.dials.acquire().await;
-        drop(unmade);
         let mut connecting = pin!(socket.connect(to));
         if let Ok(connected) = tokio::time::timeout(DIAL_TURN, &mut connecting).await {
             return connected;

@@ -16,6 +16,7 @@ use crate::model::durable::MasterState;
 use crate::model::gate::Promise;
 use crate::model::peer::Peer;
 use crate::model::server::Server;
+use crate::monitor::link::{Link, Owner, Subscription};
 use crate::notify::event::EventKind;
 use crate::provide::options::{Credentials, MasterOptions};
 use crate::report::Role;
@@ -94,7 +95,7 @@ pub(crate) enum About<'a> {
 
 impl Master {
     /// A master as the file, or `SENTINEL MONITOR`, describes it. Peers are linked by the caller.
-    pub(crate) fn new(state: &MasterState, cx: &Ctx) -> Self {
+    pub(crate) fn new(state: &MasterState, cx: &mut Ctx) -> Self {
         let mut master = Self {
             name: state.name.clone(),
             options: state.options.clone(),
@@ -132,14 +133,17 @@ impl Master {
     }
 
     /// Adds a server unless it is known already, under whatever spelling.
-    pub(crate) fn add_server(&mut self, cx: &Ctx, addr: &Addr, role: Role) -> bool {
+    pub(crate) fn add_server(&mut self, cx: &mut Ctx, addr: &Addr, role: Role) -> bool {
         if self.find_server(cx, addr).is_some() {
             return false;
         }
+        let owner = Owner::Server(self.name.clone(), addr.clone());
+        let turn = cx.out.turn_to_connect(role, cx.now);
+        let link = Link::new(owner, addr.clone(), Subscription::Hellos, turn);
         let name = cx.shown_addr(addr).to_string();
         self.servers.insert(
             addr.clone(),
-            Box::new(Server::new(&self.name, addr, name, role, cx.now)),
+            Box::new(Server::new(name, link, role, cx.now)),
         );
         true
     }

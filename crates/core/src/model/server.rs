@@ -6,9 +6,9 @@
 use crate::addr::Addr;
 use crate::failover::homecoming::Homecoming;
 use crate::failover::min_replicas::Watch;
-use crate::ids::{MasterName, RunId};
+use crate::ids::RunId;
 use crate::monitor::kin::Identity;
-use crate::monitor::link::{Link, Owner, Pace, Subscription};
+use crate::monitor::link::{Link, Pace};
 use crate::monitor::state::Condition;
 use crate::permission::{Permission, Permissions};
 use crate::report::{History, PackedText, Role};
@@ -84,17 +84,10 @@ const DEFAULT_PRIORITY: u32 = 100;
 
 impl Server {
     /// A server that was just heard of, expected to be in `role`.
-    pub(crate) fn new(
-        master: &MasterName,
-        addr: &Addr,
-        name: String,
-        role: Role,
-        now: Mono,
-    ) -> Self {
-        let owner = Owner::Server(master.clone(), addr.clone());
+    pub(crate) fn new(name: String, link: Link, role: Role, now: Mono) -> Self {
         Self {
             name,
-            link: Link::new(owner, addr.clone(), Subscription::Hellos, now),
+            link,
             run_id: None,
             identity: Identity::default(),
             info: None,

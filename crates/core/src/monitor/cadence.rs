@@ -139,6 +139,7 @@ impl Master {
                 candidate,
             };
             let pending = Pending::Ask {
+                asked: cx.now,
                 master: self.name.clone(),
                 addr: self.configuration.addr.clone(),
                 vote_in: candidate.map(|_| epoch),

@@ -43,6 +43,7 @@ pub(crate) enum Pending {
     },
     /// A question about this master at this address, with a request for a vote in this epoch.
     Ask {
+        asked: Mono,
         master: MasterName,
         addr: Addr,
         vote_in: Option<Epoch>,
@@ -117,27 +118,28 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A link to `addr` that connects as soon as it is looked after.
-    pub(crate) fn new(owner: Owner, addr: Addr, listen: Subscription, now: Mono) -> Self {
+    /// A link to `addr` that connects when its turn comes: whoever was not asked anything before
+    /// that was not silent either.
+    pub(crate) fn new(owner: Owner, addr: Addr, listen: Subscription, turn: Mono) -> Self {
         Self {
             owner,
             addr,
-            command: Socket::new(now),
+            command: Socket::new(turn),
             pubsub: match listen {
-                Subscription::Hellos => Some(Socket::new(now)),
+                Subscription::Hellos => Some(Socket::new(turn)),
                 Subscription::None => None,
             },
             pending: VecDeque::new(),
             local: None,
-            heard_at: now,
+            heard_at: turn,
             pulpit: Pulpit::new(),
             stale_at: None,
             trial: match listen {
-                Subscription::Hellos => Some(Trial::new(now)),
+                Subscription::Hellos => Some(Trial::new(turn)),
                 Subscription::None => None,
             },
             trace: Trace::None,
-            ping: PingBook::new(now),
+            ping: PingBook::new(turn),
         }
     }
 
@@ -214,6 +216,7 @@ impl Link {
             self.command.due(self.addr.port),
             self.pubsub
                 .as_ref()
+                .filter(|_| !self.command.is_refused())
                 .and_then(|socket| socket.due(self.addr.port)),
             self.stuck_due(terms),
             self.silent_due(terms),
@@ -496,6 +499,8 @@ impl Link {
     fn open_due(&mut self, kind: LinkKind, terms: &Terms<'_>, parts: &mut Parts<'_>) {
         let socket = match kind {
             LinkKind::Command => &mut self.command,
+            // Where nobody takes the one, nobody takes the other.
+            LinkKind::PubSub if self.command.is_refused() => return,
             LinkKind::PubSub => match &mut self.pubsub {
                 Some(socket) => socket,
                 None => return,

@@ -125,11 +125,16 @@ impl PingBook {
     /// An answer that shows only that somebody is there.
     pub(crate) fn on_invalid(&mut self, now: Mono) {
         if let Some(sent) = self.sent_at {
-            let sample = now.since(sent).as_ms();
-            self.round_trip = Span::ms((self.round_trip.as_ms() * 3 + sample).div_ceil(4));
+            self.on_round_trip(now.since(sent));
         }
         self.outstanding = false;
         self.pong_at = now;
+    }
+
+    /// An answer took this long.
+    pub(crate) fn on_round_trip(&mut self, sample: Span) {
+        let sum = self.round_trip.as_ms() * 3 + sample.as_ms();
+        self.round_trip = Span::ms(sum.div_ceil(4));
     }
 
     /// An answer to anything.

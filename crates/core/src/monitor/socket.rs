@@ -46,6 +46,11 @@ impl Socket {
         matches!(self.state, State::Up { .. })
     }
 
+    /// Whether the last attempt failed and none has come about since.
+    pub(super) const fn is_refused(&self) -> bool {
+        self.failures > 0 && !self.is_up()
+    }
+
     /// The connection, when it stands.
     pub(super) const fn up(&self) -> Option<LinkId> {
         match self.state {

@@ -288,10 +288,17 @@ impl Sentinel {
                 }
             }
             Pending::Ask {
+                asked,
                 master: name,
                 addr,
                 vote_in,
             } => {
+                // PING's round trip may be a second old, and in a storm of questions much has
+                // changed since. A vote says less: it waits for a disk.
+                let shared = self.cx.peers.get_mut(&id).filter(|_| vote_in.is_none());
+                if let Some(shared) = shared {
+                    shared.link.ping.on_round_trip(self.cx.now.since(asked));
+                }
                 if let (Some(master), Answer::Opinion(opinion)) =
                     (self.masters.get_mut(&name), answer)
                 {
