@@ -8,6 +8,7 @@
 
 mod bench;
 
+use bartizan_core::input::Answer;
 use bartizan_core::provide::command::Command;
 use bartizan_core::provide::query::Query;
 use bartizan_core::time::Span;
@@ -179,6 +180,29 @@ fn offsets_older_than_the_loss_of_the_master_are_asked_for_again_before_choosing
     lose_master(&mut bench);
     let said = bench.until(SELECTED, 7000);
     assert_eq!(only(&said, SELECTED)[0][SELECTED.len()..][..4], *"6381");
+}
+
+#[test]
+fn one_that_answers_again_after_a_long_script_has_its_pong_waited_for() {
+    let chosen = |ends: bool| {
+        let mut bench = Bench::calm_with(&[R1, R2], 2, 2, |boot| {
+            boot.durable.masters[0].options.down_after = Span::secs(20);
+        });
+        bench.advance(11_000);
+        bench.host(R1).info.offset = Some(5000);
+        bench.host(R1).ping = Answer::Busy;
+        bench.advance(7000);
+        if ends {
+            bench.host(R1).ping = Answer::Pong;
+        }
+        let began = bench.now;
+        let mut said = bench.ask(Command::Failover { name: name() });
+        said.extend(bench.until(SELECTED, 1000));
+        let port = only(&said, SELECTED)[0][SELECTED.len()..][..4].to_owned();
+        (port, bench.now.since(began).as_ms())
+    };
+    assert_eq!(chosen(true), ("6380".to_owned(), 0));
+    assert_eq!(chosen(false), ("6381".to_owned(), 300), "but not for long");
 }
 
 #[test]

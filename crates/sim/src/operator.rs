@@ -183,7 +183,7 @@ impl World {
 
     /// The address that operators agree on: what the other Sentinels say, else what this one said
     /// before it was made to forget, else where they set the master up, or the first server.
-    fn master_to_monitor(&self, h: usize, group: usize) -> Option<Addr> {
+    pub(crate) fn master_to_monitor(&self, h: usize, group: usize) -> Option<Addr> {
         if let Some(told) = self.told_by_others(h, group) {
             return Some(told.addr.clone());
         }
@@ -197,7 +197,7 @@ impl World {
             .map(|server| self.home(server))
     }
 
-    fn monitor_group(&mut self, h: usize, group: usize) {
+    pub(crate) fn monitor_group(&mut self, h: usize, group: usize) {
         let Some(name) = self.groups.name(group).cloned() else {
             return;
         };

@@ -3,6 +3,7 @@
 
 use bartizan_core::addr::Addr;
 use bartizan_core::output::ReplicaOf;
+use bartizan_core::provide::command::Command;
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
 
@@ -26,6 +27,10 @@ impl World {
     }
 
     fn repair_group(&mut self, group: usize) {
+        let lone = |h: &usize| self.is_lone(*h, group);
+        if let Some(h) = (0..self.hosts.len()).find(lone) {
+            return self.tell_again(h, group);
+        }
         let Some(master) = self.agreed_master(group) else {
             return;
         };
@@ -60,6 +65,46 @@ impl World {
         }
     }
 
+    /// Whether nothing can reach a Sentinel any more that could tell it of this group: it was told to
+    /// watch an address where nobody is, as the others were made to believe just then, and since
+    /// they were all made to forget, it knows nobody else and nobody knows it.
+    fn is_lone(&self, h: usize, group: usize) -> bool {
+        let Some(name) = self.groups.name(group) else {
+            return false;
+        };
+        let Some(master) = self.master_addr(h, group) else {
+            return false;
+        };
+        let list = |h: usize, query: Query| match self.query(h, &query) {
+            Some(Reply::Array(all)) => all,
+            _ => Vec::new(),
+        };
+        let alone = |query| list(h, query).is_empty();
+        let id = self.hosts.get(h).map(|host| host.id.to_string());
+        let mut others = (0..self.hosts.len()).filter(|other| *other != h);
+        self.hosts.len() > 1
+            && !self.servers.iter().any(|server| server.addr == master)
+            && alone(Query::Sentinels(name.clone()))
+            && alone(Query::Replicas(name.clone()))
+            && others.all(|other| {
+                let peers = list(other, Query::Sentinels(name.clone()));
+                let is_it = |one: &Reply| id.as_ref().is_some_and(|id| has(one, "runid", id));
+                !peers.iter().any(is_it)
+            })
+    }
+
+    /// A Sentinel is told anew whom to watch, if the others have come to know somebody who is there.
+    fn tell_again(&mut self, h: usize, group: usize) {
+        let Some(name) = self.groups.name(group).cloned() else {
+            return;
+        };
+        let told = self.master_to_monitor(h, group);
+        if told.is_some_and(|addr| self.servers.iter().any(|server| server.addr == addr)) {
+            self.ask(h, Command::Remove { name }, None);
+            self.monitor_group(h, group);
+        }
+    }
+
     /// The master that all Sentinels name.
     fn agreed_master(&self, group: usize) -> Option<Addr> {
         let first = self.master_addr(0, group)?;
@@ -72,21 +117,21 @@ impl World {
         let Some(name) = self.groups.name(group) else {
             return false;
         };
-        let text = |wanted: &str, reply: &Reply| matches!(reply, Reply::Bulk(it) if *it == wanted);
         let (host, port) = (addr.host.to_string(), addr.port.to_string());
-        let is_it = |one: &Reply| {
-            let Reply::Map(fields) = one else {
-                return false;
-            };
-            let has = |name: &str, value: &str| {
-                let mut fields = fields.iter();
-                fields.any(|(field, is)| field == name && text(value, is))
-            };
-            has("ip", &host) && has("port", &port)
-        };
+        let is_it = |one: &Reply| has(one, "ip", &host) && has(one, "port", &port);
         (0..self.hosts.len()).any(|h| {
             let reply = self.query(h, &Query::Replicas(name.clone()));
             matches!(reply, Some(Reply::Array(all)) if all.iter().any(is_it))
         })
     }
+}
+
+/// Whether a Sentinel says this of one on a list.
+fn has(one: &Reply, name: &str, value: &str) -> bool {
+    let Reply::Map(fields) = one else {
+        return false;
+    };
+    fields
+        .iter()
+        .any(|(field, is)| field == name && matches!(is, Reply::Bulk(text) if *text == value))
 }

@@ -13,7 +13,8 @@ use crate::report::Role;
 use crate::time::{Mono, Span};
 
 /// How long an elected leader waits for replicas that have not told their offset since the
-/// master was lost: an older one could hide which of them has most of its data.
+/// master was lost: an older one could hide which of them has most of its data. As long for the
+/// PONG of one that has.
 pub(crate) const PATIENCE: Span = Span::ms(300);
 
 /// Why a replica cannot be promoted.
@@ -33,7 +34,7 @@ pub(crate) enum Unfit {
 pub(crate) struct Choice {
     /// The best of those that can be promoted.
     pub(crate) best: Option<Addr>,
-    /// Somebody who may be better has not spoken since `fresh_from`.
+    /// Somebody who may be better has not spoken since `fresh_from`, or owes a PONG.
     pub(crate) is_open: bool,
 }
 
@@ -51,7 +52,9 @@ impl Master {
                 .info
                 .as_ref()
                 .is_some_and(|info| info.at >= fresh_from);
-            reachable && !heard && server.replication.priority > 0
+            // A script that held it has ended: its PONG comes behind its INFO.
+            let owes_pong = heard && is_silent(cx, server);
+            reachable && (!heard || owes_pong) && server.replication.priority > 0
         });
         Choice { best, is_open }
     }
@@ -91,7 +94,7 @@ impl Master {
             Err(Unfit::Down)
         } else if !server.link.is_up() {
             Err(Unfit::Disconnected)
-        } else if cx.now.since(server.link.ping.ok_at) > cx.periods.ping * 5 {
+        } else if is_silent(cx, server) {
             Err(Unfit::Silent)
         } else if facts.priority == 0 && !cx.is_mutant(Mutant::PromotePriorityZero) {
             Err(Unfit::PriorityZero)
@@ -105,6 +108,11 @@ impl Master {
             Ok(())
         }
     }
+}
+
+/// Whether no PING has had a valid answer for too long.
+fn is_silent(cx: &Ctx, server: &Server) -> bool {
+    cx.now.since(server.link.ping.ok_at) > cx.periods.ping * 5
 }
 
 /// Lower is better: those that would refuse the order last, true replicas before servers that call

@@ -26,6 +26,11 @@ impl Master {
         if let Some(server) = self.servers.get_mut(addr) {
             server.history = info.history;
             server.has_keys = info.has_keys;
+            // It could be asked, so nothing holds it any more that let a PING go without a valid
+            // answer: who waits to know it well again need not wait for the next one.
+            if server.link.ping.lacks_valid() {
+                server.link.ping.hasten();
+            }
             server.info = Some(Cached {
                 at: cx.now,
                 text: info.text.clone(),

@@ -96,6 +96,11 @@ impl PingBook {
         !self.outstanding && self.pong_at >= since
     }
 
+    /// Whether the last PING had an answer that was not valid.
+    pub(crate) const fn lacks_valid(&self) -> bool {
+        self.waiting_since.is_some() && !self.outstanding
+    }
+
     /// The next PING goes out at once, unless one is under way.
     pub(crate) const fn hasten(&mut self) {
         if !self.outstanding {

@@ -61,7 +61,7 @@ pub struct Scene<'a> {
 pub struct Target {
     /// Which process.
     pub node: Node,
-    /// Its address.
+    /// Under which address it was called; it may have another by now.
     pub addr: Addr,
     /// Its group, if it is a server.
     pub group: Option<usize>,

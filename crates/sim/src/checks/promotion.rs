@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::{LinkId, RequestId};
-use bartizan_core::input::Input;
+use bartizan_core::input::{Answer, Input};
 use bartizan_core::notify::event::EventKind;
 use bartizan_core::output::{LinkKind, Output};
 use bartizan_core::provide::command::Command;
@@ -20,6 +20,10 @@ use crate::server::outside;
 /// Only an INFO this fresh makes another replica a rival beyond doubt, in milliseconds.
 const FRESH_MS: u64 = 900;
 
+/// Whoever answered no PING for longer, in milliseconds, cannot be promoted (spec §10.2): a script
+/// held it, and it may have told its INFO since, but no PONG yet.
+const SILENT_MS: u64 = 5000;
+
 /// What each Sentinel last read from each server.
 #[derive(Debug, Default)]
 pub(crate) struct Promotion {
@@ -29,6 +33,8 @@ pub(crate) struct Promotion {
     replicas: BTreeSet<(usize, Addr)>,
     down: BTreeSet<(usize, Addr)>,
     links: BTreeMap<(usize, LinkId), (Addr, bool)>,
+    /// When each last answered a PING.
+    ponged: BTreeMap<(usize, Addr), Mono>,
     /// Orders under way that name the next master, or one that it must not be.
     wishes: BTreeMap<(usize, RequestId), usize>,
 }
@@ -72,6 +78,10 @@ impl Promotion {
                 && self.links.contains_key(&(host, *link))
                 && self.links_up(host, other)
                 && scene.mono.since(*at).as_ms() < FRESH_MS
+                && self
+                    .ponged
+                    .get(&(host, other.clone()))
+                    .is_some_and(|at| scene.mono.since(*at).as_ms() <= SILENT_MS)
                 && info.role == Some(Role::Replica)
                 && info.master != Some(outside())
                 && info.master_link_down_for.as_ms() == 0
@@ -165,6 +175,7 @@ impl Check for Promotion {
                 self.replicas.retain(|(h, _)| *h != host);
                 self.down.retain(|(h, _)| *h != host);
                 self.links.retain(|(h, _), _| *h != host);
+                self.ponged.retain(|(h, _), _| *h != host);
                 self.wishes.retain(|(h, _), _| *h != host);
             }
             Seen::Input(Input::Asked {
@@ -194,6 +205,15 @@ impl Check for Promotion {
             Seen::Input(Input::LinkUp { link, .. }) => {
                 if let Some((_, up)) = self.links.get_mut(&(host, *link)) {
                     *up = true;
+                }
+            }
+            Seen::Input(Input::Answer {
+                link,
+                answer: Answer::Pong,
+                ..
+            }) => {
+                if let Some((addr, _)) = self.links.get(&(host, *link)) {
+                    self.ponged.insert((host, addr.clone()), scene.mono);
                 }
             }
             Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {

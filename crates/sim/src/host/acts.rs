@@ -6,6 +6,7 @@ use bartizan_core::model::durable::Durable;
 use bartizan_core::notify::event::{Event, EventKind};
 use bartizan_core::output::{Call, Greeting, LinkKind, Output, ReplicaOf};
 
+use super::Dialled;
 use crate::checks::{Outsider, Scene, Seen, Target};
 use crate::codec::Near;
 use crate::fault::Kind as FaultKind;
@@ -105,14 +106,15 @@ impl World {
     }
 
     fn target_of(&self, h: usize, link: LinkId) -> Option<Target> {
-        let conn = self.net.get(*self.hosts.get(h)?.links.get(&link)?)?;
+        let dialled = self.hosts.get(h)?.links.get(&link)?;
+        let conn = self.net.get(dialled.conn)?;
         let server = self.server_at(conn.to);
         let server = server.and_then(|s| self.servers.get(s));
         // Over a connection to the process before, nothing reaches a stranger.
         let reached = server.filter(|_| !conn.is_left());
         Some(Target {
             node: conn.to,
-            addr: self.addr_of(conn.to)?,
+            addr: dialled.addr.clone(),
             group: server.map(|server| server.group),
             outsider: reached.and_then(|server| self.outsider(server)),
         })
@@ -168,12 +170,12 @@ impl World {
                 greeting,
             } => self.connect(h, link, kind, Addr::new(HostName::Ip(ip), port), &greeting),
             Output::Close { link } => {
-                if let Some(conn) = self
+                if let Some(it) = self
                     .hosts
                     .get_mut(h)
                     .and_then(|host| host.links.remove(&link))
                 {
-                    self.net.close(&mut self.sched, conn, Side::Near);
+                    self.net.close(&mut self.sched, it.conn, Side::Near);
                 }
             }
             Output::Call {
@@ -182,14 +184,14 @@ impl World {
                 what,
                 renames,
             } => {
-                let Some(conn) = self.hosts.get(h).and_then(|host| host.links.get(&link)) else {
+                let Some(it) = self.hosts.get(h).and_then(|host| host.links.get(&link)) else {
                     return;
                 };
                 if self.bytes {
-                    return self.call_in_bytes(*conn, call, &what, &renames);
+                    return self.call_in_bytes(it.conn, call, &what, &renames);
                 }
                 let msg = Msg::Call(call, Box::new(what));
-                self.net.send(&mut self.sched, *conn, Side::Far, msg);
+                self.net.send(&mut self.sched, it.conn, Side::Far, msg);
             }
             Output::Answer { request, reply } => self.reply(h, request, &reply),
             Output::Persist { seq, durable } => self.write_file(h, seq, durable),
@@ -237,8 +239,8 @@ impl World {
             .after_us(took + host.disk.slow_us, Ev::Synced(h, host.life));
     }
 
-    fn connect(&mut self, h: usize, link: LinkId, what: LinkKind, to: Addr, greeting: &Greeting) {
-        let to = self.node_at(&to);
+    fn connect(&mut self, h: usize, link: LinkId, what: LinkKind, addr: Addr, greeting: &Greeting) {
+        let to = self.node_at(&addr);
         let kind = match what {
             LinkKind::Command => Kind::Command,
             LinkKind::PubSub => Kind::PubSub,
@@ -250,7 +252,7 @@ impl World {
         let conn = self
             .net
             .open(&mut self.sched, host.node, to, kind, link.get());
-        host.links.insert(link, conn);
+        host.links.insert(link, Dialled { conn, addr });
         if self.bytes
             && let Some(ends) = self.net.ends(conn)
         {

@@ -32,7 +32,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(h) else {
             return;
         };
-        let Some(conn) = host.links.get(&link).copied() else {
+        let Some(conn) = host.links.get(&link).map(|it| it.conn) else {
             return;
         };
         let local = host.ip;
@@ -56,7 +56,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(h) else {
             return;
         };
-        let Some(conn) = host.links.get(&link).copied() else {
+        let Some(conn) = host.links.get(&link).map(|it| it.conn) else {
             return;
         };
         match msg {

@@ -61,6 +61,14 @@ impl Brain {
     }
 }
 
+/// A connection that a Sentinel has opened.
+#[derive(Clone, Debug)]
+struct Dialled {
+    conn: ConnId,
+    /// Where it called, wherever who was there has moved since.
+    addr: Addr,
+}
+
 /// Who waits for the reply to a command.
 #[derive(Clone, Copy, Debug)]
 pub enum Waiting {
@@ -106,7 +114,7 @@ pub struct Host {
     pub hung_until: At,
     /// A crash that waits for its moment.
     pub armed: Option<Armed>,
-    links: BTreeMap<LinkId, ConnId>,
+    links: BTreeMap<LinkId, Dialled>,
     requests: BTreeMap<RequestId, Waiting>,
     replies: BTreeMap<ConnId, VecDeque<(CallId, Option<Msg>)>>,
     lookups: VecDeque<HostName>,

@@ -66,3 +66,24 @@ fn a_master_that_moved_when_nobody_else_was_known_comes_back_to_where_it_is_look
         ",
     );
 }
+
+/// S16 fell here: the check looked for a pause under the address that the master has now, and the
+/// Sentinel had asked for it under the one before, over a connection that was still open.
+#[test]
+fn a_master_that_has_moved_was_asked_to_pause_where_it_was() {
+    holds(
+        "
+    seed 5000007441
+    param sentinels 7
+    param replicas 3
+    param clients 0
+    param down_after_ms 6820
+    param fencing_lag 1
+    param faults_ms 15222
+    fault 26000 split 3433 0 s0 s1 s2 s4 s5
+    fault 27000 moved 0 1 r3
+    fault 27000 slow 1557 1208 r0
+    fault 29000 moved 0 2 r0
+        ",
+    );
+}

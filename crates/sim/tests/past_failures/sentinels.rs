@@ -437,3 +437,23 @@ fn a_hasty_operator_may_see_a_master_that_is_well_as_down() {
         ",
     );
 }
+
+/// L1 fell here: while the others believed a lie, an operator told a Sentinel to watch the address in
+/// it, where nobody is. It knew nobody else, and the others, made to forget too, did not know it.
+#[test]
+fn a_sentinel_that_was_told_to_watch_nobody_and_is_known_to_nobody_is_told_again() {
+    holds(
+        "
+    seed 5000002883
+    param upstream 1
+    param upstream_first 2
+    param clients 0
+    param faults_ms 57595
+    fault 48000 hang 28368 0 r0
+    fault 60834 remonitor 7848 0 s1 s0 r2
+    fault 68935 remonitor 2754 0 s2 s1 r1
+    fault 71000 lie 0 4 s1 s1 r0
+    fault 72000 remonitor 0 0 s0 s1 r2
+        ",
+    );
+}

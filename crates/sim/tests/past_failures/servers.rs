@@ -424,3 +424,25 @@ fn a_fence_ends_where_there_is_no_master_to_compare_with() {
         ",
     );
 }
+
+/// S7 fell here: a replica that a script had held for more than five seconds told its INFO, with most
+/// of the data, before its PONG, and the leader chose another in between.
+#[test]
+fn a_replica_that_a_script_held_is_given_the_time_for_its_pong() {
+    holds(
+        "
+    seed 5000003173
+    param sentinels 6
+    param clients 0
+    param down_after_ms 5485
+    param delay_high_us 20000
+    param sync_low_us 500
+    param sync_high_us 1000000
+    param drift_ppm 10000
+    param fencing_lag 1
+    param faults_ms 11850
+    fault 20000 busy 7252 0 r1
+    fault 25833 failover 0 0 s3 s0 r0
+        ",
+    );
+}
