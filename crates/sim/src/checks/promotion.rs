@@ -20,9 +20,12 @@ use crate::server::outside;
 /// Only an INFO this fresh makes another replica a rival beyond doubt, in milliseconds.
 const FRESH_MS: u64 = 900;
 
-/// Whoever answered no PING for longer, in milliseconds, cannot be promoted (spec §10.2): a script
-/// held it, and it may have told its INFO since, but no PONG yet.
+/// Whoever gave no valid answer to a PING for longer, in milliseconds, cannot be promoted
+/// (spec §10.2). One that has refused something since may have told its INFO again, but no PONG
+/// yet. (A PONG itself is not shown to checks.)
 const SILENT_MS: u64 = 5000;
+/// But a leader waits for that PONG so long after its election.
+const PATIENCE_MS: u64 = 300;
 
 /// What each Sentinel last read from each server.
 #[derive(Debug, Default)]
@@ -33,8 +36,10 @@ pub(crate) struct Promotion {
     replicas: BTreeSet<(usize, Addr)>,
     down: BTreeSet<(usize, Addr)>,
     links: BTreeMap<(usize, LinkId), (Addr, bool)>,
-    /// When each last answered a PING.
-    ponged: BTreeMap<(usize, Addr), Mono>,
+    /// When each last refused something, as it does while a script holds it.
+    refused: BTreeMap<(usize, Addr), Mono>,
+    /// When each was elected last, by group.
+    elected: BTreeMap<(usize, Option<usize>), Mono>,
     /// Orders under way that name the next master, or one that it must not be.
     wishes: BTreeMap<(usize, RequestId), usize>,
 }
@@ -69,6 +74,8 @@ impl Promotion {
             return Ok(());
         }
         let chosen = rank(info);
+        let elected = self.elected.get(&(host, group));
+        let waited = elected.is_none_or(|at| scene.mono.since(*at).as_ms() >= PATIENCE_MS);
         let better = self.known.iter().find(|((h, other), (info, at, link))| {
             *h == host
                 && other != addr
@@ -78,10 +85,7 @@ impl Promotion {
                 && self.links.contains_key(&(host, *link))
                 && self.links_up(host, other)
                 && scene.mono.since(*at).as_ms() < FRESH_MS
-                && self
-                    .ponged
-                    .get(&(host, other.clone()))
-                    .is_some_and(|at| scene.mono.since(*at).as_ms() <= SILENT_MS)
+                && !(waited && self.is_refusing(scene, other))
                 && info.role == Some(Role::Replica)
                 && info.master != Some(outside())
                 && info.master_link_down_for.as_ms() == 0
@@ -116,6 +120,12 @@ impl Promotion {
         self.links.iter().filter(up).count() >= 2
     }
 
+    /// Whether it refused something lately, and so may owe a PONG.
+    fn is_refusing(&self, scene: &Scene<'_>, addr: &Addr) -> bool {
+        let last = self.refused.get(&(scene.host, addr.clone()));
+        last.is_some_and(|at| scene.mono.since(*at).as_ms() <= SILENT_MS)
+    }
+
     fn event(
         &mut self,
         groups: &Groups,
@@ -135,6 +145,10 @@ impl Promotion {
         };
         let key = (scene.host, addr);
         match (kind, what) {
+            (EventKind::ElectedLeader, _) => {
+                let group = groups.by_addr(&key.1);
+                self.elected.insert((scene.host, group), scene.mono);
+            }
             // Also one that was forgotten and found again, about which nothing is known yet.
             (EventKind::Slave, _) => {
                 self.down.remove(&key);
@@ -175,7 +189,8 @@ impl Check for Promotion {
                 self.replicas.retain(|(h, _)| *h != host);
                 self.down.retain(|(h, _)| *h != host);
                 self.links.retain(|(h, _), _| *h != host);
-                self.ponged.retain(|(h, _), _| *h != host);
+                self.refused.retain(|(h, _), _| *h != host);
+                self.elected.retain(|(h, _), _| *h != host);
                 self.wishes.retain(|(h, _), _| *h != host);
             }
             Seen::Input(Input::Asked {
@@ -209,11 +224,11 @@ impl Check for Promotion {
             }
             Seen::Input(Input::Answer {
                 link,
-                answer: Answer::Pong,
+                answer: Answer::Busy | Answer::Error(_),
                 ..
             }) => {
                 if let Some((addr, _)) = self.links.get(&(host, *link)) {
-                    self.ponged.insert((host, addr.clone()), scene.mono);
+                    self.refused.insert((host, addr.clone()), scene.mono);
                 }
             }
             Seen::Input(Input::LinkDown { link, .. }) | Seen::Output(Output::Close { link }, _) => {
