@@ -41,7 +41,7 @@ pub(crate) fn parse(args: &[String]) -> Invocation {
     match args.first().map(String::as_str) {
         Some("-v" | "--version") => Invocation::Version,
         Some("-h" | "--help") => Invocation::Help,
-        Some("acl") if args.len() == 1 => Invocation::Acl,
+        Some("acl") if is_about_users(args) => Invocation::Acl,
         Some("rescue") if is_about_rescues(args) => {
             Invocation::Rescue(args.get(1..).unwrap_or_default().to_vec())
         }
@@ -51,6 +51,13 @@ pub(crate) fn parse(args: &[String]) -> Invocation {
         Some("--check-config") => Invocation::Check(sources(args.get(1..).unwrap_or_default())),
         _ => Invocation::Run(sources(args)),
     }
+}
+
+/// Whether `acl` is a command here and not the name of a configuration file. What it prints
+/// explains itself, so it is also what a call for help gets.
+fn is_about_users(args: &[String]) -> bool {
+    args.get(1)
+        .is_none_or(|word| word == "--help" || word == "-h")
 }
 
 /// Whether `rescue` is a command here and not the name of a configuration file.
@@ -278,6 +285,7 @@ mod tests {
     #[test]
     fn users_are_printed_for_a_lone_word_of_that_name() {
         assert_eq!(read(&["acl"]), Invocation::Acl);
+        assert_eq!(read(&["acl", "--help"]), Invocation::Acl);
         assert_eq!(read(&["./acl"]), run(Some("./acl"), false, &[]));
     }
 
