@@ -142,8 +142,9 @@ fn a_server_with_a_long_script_or_a_full_disk_or_that_loads_says_so_and_is_not_r
     });
     shows(&fleet, None);
 
-    // A millisecond for each of its keys.
-    let fill = "for n = 1, 2000 do redis.call('set', n, n) end";
+    // A millisecond for each of its keys: what it says while it loads is told after a second or
+    // two, and has to be seen before it has loaded.
+    let fill = "for n = 1, 8000 do redis.call('set', n, n) end";
     fleet.servers[0].ask(&["EVAL", fill, "0"]);
     for (option, value) in [
         ("key-load-delay", "1000"),
