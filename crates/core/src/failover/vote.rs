@@ -70,7 +70,7 @@ impl Master {
         let spent = self.vote.epoch.max(self.latest().epoch);
         let again = cx.is_mutant(Mutant::VoteTwice) && epoch == self.vote.epoch;
         let fresh = epoch > spent && epoch <= cx.epochs.current;
-        if !(fresh || again) || self.leads(cx) || self.stands_by_another(cx, candidate) {
+        if !(fresh || again) || self.leads(cx) {
             return;
         }
         self.cast_vote(cx, epoch, candidate);
@@ -81,28 +81,6 @@ impl Master {
         if matches!(self.failover, Failover::Standing(_)) {
             self.lose_round(cx);
         }
-    }
-
-    /// Whether somebody else has our vote and may be about to use it: as long as that round may
-    /// last. Were it given again meanwhile, to one who had not heard of the first in time, both
-    /// would be elected, each would promote a replica, and what clients wrote to the first one
-    /// would have to be rescued.
-    fn stands_by_another(&self, cx: &Ctx, candidate: RunId) -> bool {
-        let Some(deferral) = self.prospect.deferring else {
-            return false;
-        };
-        let down = self.primary().is_some_and(|server| server.sdown.is_some());
-        let unused = self.vote.epoch > self.latest().epoch;
-        let there = cx
-            .peers
-            .get(&deferral.leader)
-            .is_some_and(|shared| shared.link.is_up());
-        deferral.leader != candidate
-            && self.vote.leader == Some(deferral.leader)
-            && down
-            && unused
-            && there
-            && cx.now.since(deferral.since) < self.round_length(cx)
     }
 
     /// Whether we are elected ourselves and may still bring it to its end.
