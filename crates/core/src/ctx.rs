@@ -226,32 +226,32 @@ pub(crate) struct Outbox {
     rescues: u64,
     /// Attempts made in haste, and since when they are counted.
     hasty: (Mono, u32),
-    /// The next turn of a trial connection.
-    trial: Mono,
-    /// First connections to masters and to replicas.
-    first: [Queue; 2],
+    trials: Turns,
+    first_to_masters: Turns,
+    first_to_replicas: Turns,
     pub(crate) routes: BTreeMap<LinkId, Owner>,
 }
 
-/// Servers that wait for their first connection.
+/// Turns at connecting, where only some may begin at one moment.
 #[derive(Clone, Debug, Default)]
-struct Queue {
-    /// The last turn that was given out.
-    turn: Mono,
+struct Turns {
+    /// The last that was given out.
+    last: Mono,
     /// How many share it.
-    servers: u32,
+    taken: u32,
 }
 
-impl Queue {
-    fn next(&mut self, now: Mono) -> Mono {
-        if now >= self.turn + limits::CONNECT_EVERY {
-            (self.turn, self.servers) = (now, 0);
+impl Turns {
+    /// The next turn: `at_once` of them fall together, and the next ones `every` later.
+    fn next(&mut self, now: Mono, at_once: u32, every: Span) -> Mono {
+        if now >= self.last + every {
+            (self.last, self.taken) = (now, 0);
         }
-        if self.servers >= limits::SERVERS_A_TURN {
-            (self.turn, self.servers) = (self.turn + limits::CONNECT_EVERY, 0);
+        if self.taken >= at_once {
+            (self.last, self.taken) = (self.last + every, 0);
         }
-        self.servers += 1;
-        now.max(self.turn)
+        self.taken += 1;
+        now.max(self.last)
     }
 }
 
@@ -286,20 +286,18 @@ impl Outbox {
     /// would else cost as many connections at once, of our open files and of our time, where
     /// nobody waits for what they tell.
     pub(crate) fn turn_to_try(&mut self, now: Mono) -> Mono {
-        let turn = self.trial.max(now);
-        self.trial = turn + limits::TRIAL_EVERY;
-        turn
+        self.trials.next(now, 1, limits::TRIAL_EVERY)
     }
 
     /// When a server that was just heard of may be connected to. Were thousands that are found
     /// together all greeted at once, their answers would keep clients waiting. Masters do not wait
     /// for replicas.
     pub(crate) fn turn_to_connect(&mut self, role: Role, now: Mono) -> Mono {
-        let [masters, replicas] = &mut self.first;
-        match role {
-            Role::Master => masters.next(now),
-            Role::Replica => replicas.next(now),
-        }
+        let turns = match role {
+            Role::Master => &mut self.first_to_masters,
+            Role::Replica => &mut self.first_to_replicas,
+        };
+        turns.next(now, limits::SERVERS_A_TURN, limits::CONNECT_EVERY)
     }
 
     pub(crate) fn close(&mut self, link: LinkId) {

@@ -43,8 +43,9 @@ const REMEMBERED_FAILURES: usize = 4096;
 /// A handshake that takes longer has failed.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connections that are made at a time: a Sentinel of thousands of servers that starts would
-/// otherwise have so much to read at once that nobody else is served.
+/// Connections that are made at a time. The core gives servers that it does not know yet their
+/// turns; but where thousands of links break together, all are made again at once, and there would
+/// be so much to read that nobody else is served.
 const DIALS_AT_ONCE: usize = 64;
 /// For how long one that is not answered keeps others waiting.
 const DIAL_TURN: Duration = Duration::from_millis(20);
