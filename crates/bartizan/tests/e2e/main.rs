@@ -54,4 +54,6 @@ mod title;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "tls")]
+mod tls_fleet;
+#[cfg(feature = "tls")]
 mod tls_users;

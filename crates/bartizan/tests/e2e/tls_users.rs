@@ -1,6 +1,6 @@
 //! `tls-auth-clients-user`: who shows the certificate of a user is that user.
 
-use super::tls::cli;
+use super::tls_fleet::cli;
 use crate::harness::pki::Pki;
 use crate::harness::ports::Ports;
 use crate::harness::{Flavor, NAME, Sentinel};
