@@ -323,6 +323,32 @@ fn pings_come_a_tenth_of_down_after_apart_and_at_least_every_second() {
 }
 
 #[test]
+fn replicas_are_pinged_every_second_and_at_least_every_down_after() {
+    for (down_after, a_minute) in [(5000, 60), (30_000, 60), (200, 300)] {
+        let mut bench = Bench::calm_with(&[R1], 0, 1, |boot| {
+            boot.durable.masters[0].options.down_after = Span::ms(down_after);
+        });
+        let pings = only(&bench.advance(60_000), "6380 PING").len();
+        assert_eq!(pings, a_minute, "{down_after}");
+    }
+}
+
+#[test]
+fn a_hello_to_a_replica_comes_every_two_seconds_though_others_are_heard_of_there() {
+    let mut bench = Bench::calm(&[R1], 0, 1);
+    let link = bench.link(R1, LinkKind::PubSub).unwrap();
+    let (mut pings, mut hellos) = (0, 0);
+    for _ in 0..100 {
+        let heard = Input::Heard { link, hello: None };
+        let mut said = bench.give(heard);
+        said.extend(bench.advance(600));
+        pings += only(&said, "6380 PING").len();
+        hellos += only(&said, "6380 HELLO").len();
+    }
+    assert_eq!((pings, hellos), (30, 30), "one of each in two seconds");
+}
+
+#[test]
 fn a_server_that_is_heard_of_is_pinged_less_and_its_hang_is_seen_as_soon() {
     let mut bench = Bench::calm(&[], 0, 1);
     let link = bench.link(MASTER, LinkKind::PubSub).unwrap();

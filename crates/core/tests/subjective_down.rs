@@ -243,6 +243,6 @@ fn a_server_that_waits_to_be_connected_to_is_not_silent() {
     assert_eq!(flags(&bench), "master");
     bench.advance(50);
     bench.hang(replicas[899]);
-    let said = bench.advance(150);
+    let said = bench.advance(205);
     assert_eq!(verdicts(&said).len(), 1, "{:?}", verdicts(&said));
 }

@@ -21,13 +21,19 @@ use crate::provide::options::Periods;
 use crate::report::{Hello, Role};
 use crate::time::{Mono, Span};
 
-/// Between two PING: fine enough that a hang is seen within a tenth of `down-after` on top of it,
-/// and never more often than redis-sentinel where `down-after` is long.
+/// Between two PING to a master or a peer: fine enough that a hang is seen within a tenth of
+/// `down-after` on top of it, and never more often than redis-sentinel where `down-after` is long.
 pub(crate) fn ping_every(down_after: Span, periods: &Periods) -> Span {
     const FINEST: Span = Span::ms(50);
     down_after
         .over(10)
         .clamp(FINEST.min(periods.ping), periods.ping)
+}
+
+/// Between two PING to a replica: as redis-sentinel has it (spec §5.4). Nothing waits for a
+/// replica's SDOWN: which replicas can be promoted is asked of them once their master is lost.
+fn ping_replica_every(down_after: Span, periods: &Periods) -> Span {
+    down_after.min(periods.ping)
 }
 
 impl Master {
@@ -51,7 +57,7 @@ impl Master {
         hello: &HelloDraft,
         soon: bool,
     ) {
-        let terms = self.terms(cx.me, &cx.periods, server);
+        let terms = self.terms(cx.me, &cx.periods, addr, server);
         let mut parts = Parts {
             now: cx.now,
             hosts: &mut cx.hosts,
@@ -104,7 +110,7 @@ impl Master {
     pub(crate) fn touch_due(&self, cx: &Ctx) -> Option<Mono> {
         let soon = self.watches_closely();
         let servers = self.servers.iter().filter_map(|(addr, server)| {
-            let terms = self.terms(cx.me, &cx.periods, server);
+            let terms = self.terms(cx.me, &cx.periods, addr, server);
             let info = server
                 .link
                 .is_up()
@@ -203,13 +209,20 @@ impl Master {
         &'a self,
         me: crate::ids::RunId,
         periods: &'a Periods,
+        addr: &Addr,
         server: &Server,
     ) -> Terms<'a> {
+        let down_after = self.options.down_after;
+        let ping_every = if self.is_master(addr) {
+            ping_every(down_after, periods)
+        } else {
+            ping_replica_every(down_after, periods)
+        };
         Terms {
             me,
             periods,
-            down_after: self.options.down_after,
-            ping_every: ping_every(self.options.down_after, periods),
+            down_after,
+            ping_every,
             hello_owed: Some(server.hello_owed),
             auth: &self.auth,
             renames: &self.options.renames,

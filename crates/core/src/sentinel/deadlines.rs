@@ -94,7 +94,7 @@ impl Sentinel {
             return;
         };
         let link = master.servers.get(addr).and_then(|server| {
-            let terms = master.terms(self.cx.me, &self.cx.periods, server);
+            let terms = master.terms(self.cx.me, &self.cx.periods, addr, server);
             server.link.due(&terms)
         });
         let key = Key::Master(name.clone());
