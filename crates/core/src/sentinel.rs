@@ -21,7 +21,6 @@ use crate::model::durable::{Durable, MasterState};
 use crate::model::gate::{Gate, Promise};
 use crate::model::master::{About, Master};
 use crate::monitor::hello::{self, Masters, Way};
-use crate::monitor::link::Owner;
 use crate::notify::event::EventKind;
 use crate::notify::script;
 use crate::output::Output;
@@ -125,18 +124,7 @@ impl Sentinel {
             Input::LinkDown { link, why } => self.on_link_down(link, &why),
             Input::Answer { link, call, answer } => self.on_answer(link, call, answer),
             Input::Subscribed { link, talk } => self.on_subscribed(link, talk),
-            Input::Heard { link, hello } => {
-                let heard_at = self.cx.now;
-                if let Some(Owner::Server(name, addr)) = self.cx.out.routes.get(&link).cloned() {
-                    // Its deadline only moves away: the early one finds nothing to do.
-                    if let Some(server) = self.server_mut(&name, &addr) {
-                        server.link.on_heard(heard_at);
-                    }
-                }
-                if let Some(hello) = hello {
-                    self.on_hello(&hello, Way::PubSub);
-                }
-            }
+            Input::Heard { link, hello } => self.on_heard(link, hello.as_ref()),
             Input::Asked { request, command } => self.on_command(request, command),
             Input::Persisted { seq } => self.on_persisted(seq),
             Input::PersistFailed { seq, .. } => {

@@ -1,6 +1,6 @@
 //! Replicas and peers are found while everything runs.
 
-use crate::harness::{Flavor, Fleet, NAME, Plan, eventually};
+use crate::harness::{Flavor, Fleet, NAME, Plan, Server, eventually};
 
 #[test]
 fn peers_that_start_later_are_found_without_a_restart() {
@@ -52,4 +52,34 @@ fn replicas_that_join_later_are_found_and_kept_in_the_file() {
             sentinel.conf_text().contains(&line)
         });
     }
+}
+
+/// How many PUBLISH a server has carried out, those from its master too.
+fn publishes(server: &Server) -> u64 {
+    let stats = server.info("commandstats");
+    let calls = stats.iter().find(|(name, _)| name == "cmdstat_publish");
+    let calls = calls.and_then(|(_, values)| values.strip_prefix("calls=")?.split(',').next());
+    calls.and_then(|calls| calls.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn a_replica_is_told_no_hello_that_it_has_from_its_master() {
+    if Flavor::UnderTest.is_upstream() {
+        return; // it publishes on every server
+    }
+    let fleet = Fleet::start(Plan::default());
+    for sentinel in &fleet.sentinels {
+        assert!(
+            sentinel
+                .call(&["SENTINEL", "DEBUG", "PUBLISH-PERIOD", "300"])
+                .is_ok()
+        );
+    }
+    let both = || [&fleet.servers[0], &fleet.servers[1]].map(publishes);
+    eventually("the replica carries out what the master does", || {
+        let before = both();
+        eventually("thirty hellos more", || both()[0] >= before[0] + 30);
+        let after = both();
+        after[1] - before[1] <= after[0] - before[0] + 3
+    });
 }

@@ -9,6 +9,7 @@ use crate::failover::min_replicas::Watch;
 use crate::ids::RunId;
 use crate::monitor::kin::Identity;
 use crate::monitor::link::{Link, Pace};
+use crate::monitor::pulpit::HelloDebt;
 use crate::monitor::state::Condition;
 use crate::permission::{Permission, Permissions};
 use crate::report::{History, PackedText, Role};
@@ -30,8 +31,8 @@ pub(crate) struct Server {
     pub(crate) has_keys: Option<bool>,
     /// Our last INFO; `None` when one is owed at once.
     pub(crate) info_asked_at: Option<Mono>,
-    /// From then on it is owed a hello, which follows its next PONG.
-    pub(crate) hello_owed: Mono,
+    /// From when on it is owed a hello, which follows its next PONG.
+    pub(crate) hello: HelloDebt,
     /// The role it reports, and since when. Assumed to be the configured one until it speaks.
     pub(crate) role: Role,
     pub(crate) role_since: Mono,
@@ -94,7 +95,7 @@ impl Server {
             history: None,
             has_keys: None,
             info_asked_at: None,
-            hello_owed: now,
+            hello: HelloDebt::due_at(now),
             role,
             role_since: now,
             replication: Replication {
@@ -138,7 +139,7 @@ impl Server {
     /// server is sent it would carry out when it goes on, and a PUBLISH is a write, which makes a
     /// former master's history differ from everybody's.
     pub(crate) fn takes_hello(&self) -> bool {
-        self.link.takes_hello() && self.link.ping.is_answered_since(self.hello_owed)
+        self.link.takes_hello() && self.link.ping.is_answered_since(self.hello.due())
     }
 
     /// How to go about it while it is away.

@@ -78,7 +78,7 @@ impl Master {
         if self.may_tell(cx, addr, server)
             && let Some((hello, pending)) = hello.over(&server.link, cx)
         {
-            server.hello_owed = cx.now + next_hello(&cx.periods);
+            server.hello.on_told(cx.now, &cx.periods);
             server
                 .link
                 .tell(hello, pending, renames, cx.now, &mut cx.out);
@@ -186,7 +186,7 @@ impl Master {
     /// which is asked for at once.
     pub(crate) fn hello_at_once(&mut self, now: Mono) {
         for server in self.servers.values_mut() {
-            server.hello_owed = now;
+            server.hello.hasten(now);
             server.link.ping.hasten();
         }
         for peer in self.peers.values_mut() {
@@ -223,7 +223,7 @@ impl Master {
             periods,
             down_after,
             ping_every,
-            hello_owed: Some(server.hello_owed),
+            hello_owed: Some(server.hello.due()),
             auth: &self.auth,
             renames: &self.options.renames,
             pace: server.pace(),
@@ -266,6 +266,28 @@ impl Master {
             .as_ref()
             .is_some_and(|pause| pause.server == *addr && cx.now < pause.until);
         !held && !server.stale_master && server.takes_hello()
+    }
+
+    /// A server's Pub/Sub delivered something.
+    pub(crate) fn on_heard(&mut self, cx: &Ctx, addr: &Addr, hello: Option<&Hello>) {
+        let echo = !self.is_master(addr) && hello.is_some_and(|hello| self.tells_as_much(cx, hello));
+        let Some(server) = self.servers.get_mut(addr) else {
+            return;
+        };
+        server.link.on_heard(cx.now);
+        if echo {
+            server.hello.on_echo(cx.now, &cx.periods);
+        }
+    }
+
+    /// Whether this is a hello of ours about this master that says what the next one would say.
+    fn tells_as_much(&self, cx: &Ctx, hello: &Hello) -> bool {
+        let told = &hello.configuration;
+        hello.id == cx.me
+            && hello.master == self.name
+            && told.epoch == self.saved.epoch
+            && hello.current_epoch == cx.epochs.synced.max(told.epoch)
+            && told.addr == cx.shown_addr(&self.saved.addr)
     }
 
     /// The hello about this master, without our own host, which differs from link to link. It
@@ -324,14 +346,6 @@ fn hello_due(master: &MasterName, told: Option<Mono>, cx: &Ctx) -> Mono {
     let moment = period * (master.spread() % MOMENTS) / MOMENTS;
     let since = (told.as_ms() + period - moment) % period;
     told + Span::ms(period - since)
-}
-
-/// How long after a hello a server is owed the next one. It then waits for a PONG, so it is owed a
-/// little early: a PONG that comes a moment before the period is over does for it.
-fn next_hello(periods: &Periods) -> Span {
-    const SLACK: u64 = 20;
-    let period = periods.publish.as_ms();
-    Span::ms(period - period / SLACK)
 }
 
 impl PeerLink {

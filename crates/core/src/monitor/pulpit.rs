@@ -7,7 +7,55 @@
 
 use crate::ids::CallId;
 use crate::input::Talk;
-use crate::time::Mono;
+use crate::provide::options::Periods;
+use crate::time::{Mono, Span};
+
+/// When a server is to be told a hello of ours again.
+///
+/// A replica passes on what is published on its master, so whoever listens there has our hello
+/// already, and so have we: it comes back to us. A replica that it keeps coming back from is told
+/// none of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HelloDebt {
+    due: Mono,
+    /// One that it was told itself has not come back yet.
+    echo_awaited: bool,
+}
+
+impl HelloDebt {
+    pub(crate) const fn due_at(now: Mono) -> Self {
+        Self {
+            due: now,
+            echo_awaited: false,
+        }
+    }
+
+    pub(crate) const fn due(self) -> Mono {
+        self.due
+    }
+
+    /// The next one is told as soon as it can be.
+    pub(crate) const fn hasten(&mut self, now: Mono) {
+        self.due = now;
+    }
+
+    /// It was told one. The next waits for a PONG, so it is due a little early: a PONG that comes
+    /// a moment before the period is over does for it.
+    pub(crate) fn on_told(&mut self, now: Mono, periods: &Periods) {
+        const SLACK: u64 = 20;
+        let period = periods.publish.as_ms();
+        self.due = now + Span::ms(period - period / SLACK);
+        self.echo_awaited = true;
+    }
+
+    /// A hello of ours with the newest news came back from a replica. Where it was not the one
+    /// told there, its master's came through, and the next is given time to do so too.
+    pub(crate) fn on_echo(&mut self, now: Mono, periods: &Periods) {
+        if !std::mem::take(&mut self.echo_awaited) {
+            self.due = self.due.max(now + periods.publish + periods.publish.over(2));
+        }
+    }
+}
 
 /// Where hellos about a server are said, and the one that is not answered yet.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,11 @@ use crate::input::{Answer, LinkError, Talk};
 use crate::model::master::{About, Master};
 use crate::model::peer::Peer;
 use crate::model::server::Server;
+use crate::monitor::hello::Way;
 use crate::monitor::link::{Owner, Pending};
 use crate::notify::event::EventKind;
 use crate::output::{Call, LinkKind};
+use crate::report::Hello;
 use crate::sentinel::Sentinel;
 use std::net::IpAddr;
 
@@ -21,7 +23,7 @@ impl Sentinel {
                     && server.link.on_up(link, local, now) == Some(LinkKind::Command)
                 {
                     server.info_asked_at = None;
-                    server.hello_owed = now;
+                    server.hello.hasten(now);
                     server.homecoming.on_link_up();
                     server.identity.on_link_up();
                     server.min_replicas.on_link_up();
@@ -63,6 +65,19 @@ impl Sentinel {
             server.link.on_subscribed(link, talk, renames, now, out);
         }
         self.step_master(&name);
+    }
+
+    /// Something came over a server's Pub/Sub.
+    pub(super) fn on_heard(&mut self, link: LinkId, hello: Option<&Hello>) {
+        if let Some(Owner::Server(name, addr)) = self.cx.out.routes.get(&link).cloned()
+            && let Some(master) = self.masters.get_mut(&name)
+        {
+            // Its deadline only moves away: the early one finds nothing to do.
+            master.on_heard(&self.cx, &addr, hello);
+        }
+        if let Some(hello) = hello {
+            self.on_hello(hello, Way::PubSub);
+        }
     }
 
     pub(super) fn on_link_down(&mut self, link: LinkId, why: &LinkError) {
