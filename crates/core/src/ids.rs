@@ -1,5 +1,6 @@
 //! The names of things, one type each, so that no two can be mistaken for one another.
 
+use core::cmp::Ordering;
 use core::fmt;
 use std::sync::Arc;
 
@@ -27,7 +28,11 @@ impl RunId {
 
     /// A number that differs between Sentinels, for moments that should not be the same for all.
     pub(crate) fn spread(&self) -> u64 {
-        spread(&self.0)
+        // It is asked for with every look at a link.
+        const ENOUGH: usize = 8;
+        self.0
+            .first_chunk::<ENOUGH>()
+            .map_or(0, |head| spread(head))
     }
 
     /// A fresh id of 40 lower-case hex characters from 20 random bytes.
@@ -94,35 +99,71 @@ impl fmt::Debug for ReplId {
 }
 
 /// The name under which a master is monitored (`sentinel monitor <name> …`). Case matters.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MasterName(Arc<str>);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MasterName {
+    /// The first bytes of the text, filled up with zeros. A look-up among a thousand masters
+    /// compares ten names, and most end here, without the way to where the texts are.
+    head: u128,
+    text: Arc<str>,
+}
 
 impl MasterName {
     /// Takes any text: the grammar of the file and of hellos is checked where they are parsed.
     pub fn new(name: &str) -> Self {
-        Self(Arc::from(name))
+        let mut head = [0; size_of::<u128>()];
+        for (slot, byte) in head.iter_mut().zip(name.bytes()) {
+            *slot = byte;
+        }
+        Self {
+            head: u128::from_be_bytes(head),
+            text: Arc::from(name),
+        }
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// A number that differs between masters, for moments that should not be the same for all.
     pub(crate) fn spread(&self) -> u64 {
-        spread(self.0.as_bytes())
+        spread(self.text.as_bytes())
+    }
+
+    /// Whether the head and the length are all there is to it.
+    fn is_short(&self) -> bool {
+        self.text.len() <= size_of::<u128>()
+    }
+}
+
+/// As the texts.
+impl Ord for MasterName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| {
+            if self.is_short() && other.is_short() {
+                self.text.len().cmp(&other.text.len())
+            } else {
+                self.text.cmp(&other.text)
+            }
+        })
+    }
+}
+
+impl PartialOrd for MasterName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl fmt::Display for MasterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for MasterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -223,4 +264,32 @@ counter_id! {
 counter_id! {
     /// One rescue of a returned master's writes.
     RescueId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masters_are_in_the_order_of_their_names() {
+        let texts = [
+            "",
+            "a",
+            "a\0",
+            "a\0b",
+            "abcdefghijklmno",
+            "abcdefghijklmnop",
+            "abcdefghijklmnop\0",
+            "abcdefghijklmnopq",
+            "abcdefghijklmnopqr",
+            "b",
+            "é",
+        ];
+        for a in texts {
+            for b in texts {
+                let names = MasterName::new(a).cmp(&MasterName::new(b));
+                assert_eq!(names, a.cmp(b), "{a:?} {b:?}");
+            }
+        }
+    }
 }

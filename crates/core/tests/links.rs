@@ -20,8 +20,8 @@ use bartizan_core::provide::query::Query;
 use bartizan_core::sentinel::{Boot, Sentinel};
 use bartizan_core::time::Span;
 use bench::{
-    Bench, LOCAL, MASTER, P1, R1, Reach, START, boot_of, events, field, hello, master_state, name, only,
-    text,
+    Bench, LOCAL, MASTER, P1, R1, Reach, START, boot_of, events, field, hello, master_state, name,
+    only, text,
 };
 
 /// The greetings of the first connections, by port and kind.

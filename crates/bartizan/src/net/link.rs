@@ -4,7 +4,7 @@
 //! only what is unfinished stays with the link's decoder.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -53,7 +53,7 @@ const DIAL_TURN: Duration = Duration::from_millis(20);
 /// All open links.
 #[derive(Debug)]
 pub(crate) struct Links {
-    open: BTreeMap<LinkId, Link>,
+    open: HashMap<LinkId, Link>,
     surroundings: Rc<Surroundings>,
 }
 
@@ -113,7 +113,7 @@ impl Links {
     pub(crate) fn new(world: mpsc::Sender<Input>, dialling: Dialling, log: Log) -> Self {
         let scratch = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
         Self {
-            open: BTreeMap::new(),
+            open: HashMap::new(),
             surroundings: Rc::new(Surroundings {
                 world,
                 dialling,

@@ -1,5 +1,6 @@
 //! Replicas and peers are found while everything runs.
 
+use crate::harness::resp;
 use crate::harness::{Flavor, Fleet, NAME, Plan, Server, eventually};
 
 #[test]
@@ -56,7 +57,7 @@ fn replicas_that_join_later_are_found_and_kept_in_the_file() {
 
 /// How many PUBLISH a server has carried out, those from its master too.
 fn publishes(server: &Server) -> u64 {
-    let stats = server.info("commandstats");
+    let stats = resp::info(server.port, "commandstats");
     let calls = stats.iter().find(|(name, _)| name == "cmdstat_publish");
     let calls = calls.and_then(|(_, values)| values.strip_prefix("calls=")?.split(',').next());
     calls.and_then(|calls| calls.parse().ok()).unwrap_or(0)

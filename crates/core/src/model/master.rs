@@ -330,16 +330,20 @@ impl Master {
 
     /// When the next look is due.
     pub(crate) fn due(&self, cx: &Ctx) -> Option<Mono> {
-        let mut dues = vec![self.touch_due(cx)];
-        if cx.tilt.is_none() {
-            dues.extend([
-                self.judge_due(cx),
-                self.pursue_due(cx),
-                self.homecoming_due(cx),
-                self.heal_due(cx),
-                self.ask_due(cx),
-            ]);
+        let touch = self.touch_due(cx);
+        if cx.tilt.is_some() {
+            return touch;
         }
-        dues.into_iter().flatten().min()
+        [
+            touch,
+            self.judge_due(cx),
+            self.pursue_due(cx),
+            self.homecoming_due(cx),
+            self.heal_due(cx),
+            self.ask_due(cx),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

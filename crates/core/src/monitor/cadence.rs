@@ -270,7 +270,8 @@ impl Master {
 
     /// A server's Pub/Sub delivered something.
     pub(crate) fn on_heard(&mut self, cx: &Ctx, addr: &Addr, hello: Option<&Hello>) {
-        let echo = !self.is_master(addr) && hello.is_some_and(|hello| self.tells_as_much(cx, hello));
+        let echo =
+            !self.is_master(addr) && hello.is_some_and(|hello| self.tells_as_much(cx, hello));
         let Some(server) = self.servers.get_mut(addr) else {
             return;
         };

@@ -83,23 +83,23 @@ impl Master {
     }
 
     fn judge_servers(&mut self, cx: &mut Ctx) {
-        let addrs: Vec<_> = self.servers.keys().cloned().collect();
-        for addr in addrs {
+        // Mostly none.
+        let changed: Vec<_> = self
+            .servers
+            .iter()
+            .filter_map(|(addr, server)| {
+                let down_at = self.sdown_at(cx, server, self.is_master(addr));
+                let is_down = down_at.is_some_and(|at| at <= cx.now);
+                (is_down != server.sdown.is_some()).then(|| (addr.clone(), is_down))
+            })
+            .collect();
+        for (addr, is_down) in changed {
             let is_master = self.is_master(&addr);
             let about = if is_master {
                 About::Master
             } else {
                 About::Replica(&addr)
             };
-            let Some(server) = self.servers.get(&addr) else {
-                continue;
-            };
-            let is_down = self
-                .sdown_at(cx, server, is_master)
-                .is_some_and(|at| at <= cx.now);
-            if is_down == server.sdown.is_some() {
-                continue;
-            }
             if let Some(server) = self.servers.get_mut(&addr) {
                 server.sdown = is_down.then_some(cx.now);
                 server.last_sdown = server.sdown.or(server.last_sdown);
@@ -123,20 +123,19 @@ impl Master {
     }
 
     fn judge_peers(&mut self, cx: &mut Ctx) {
-        let ids: Vec<_> = self.peers.keys().copied().collect();
-        for id in ids {
-            let Some(shared) = cx.peers.get(&id) else {
-                continue;
-            };
-            let is_down =
-                peer_sdown_at(shared, self.options.down_after).is_some_and(|at| at <= cx.now);
-            let Some(peer) = self.peers.get_mut(&id) else {
-                continue;
-            };
-            if is_down == peer.sdown.is_some() {
-                continue;
+        let changed: Vec<_> = self
+            .peers
+            .iter()
+            .filter_map(|(id, peer)| {
+                let down_at = peer_sdown_at(cx.peers.get(id)?, self.options.down_after);
+                let is_down = down_at.is_some_and(|at| at <= cx.now);
+                (is_down != peer.sdown.is_some()).then_some((*id, is_down))
+            })
+            .collect();
+        for (id, is_down) in changed {
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.sdown = is_down.then_some(cx.now);
             }
-            peer.sdown = is_down.then_some(cx.now);
             let kind = if is_down {
                 EventKind::Sdown
             } else {

@@ -52,7 +52,9 @@ impl HelloDebt {
     /// told there, its master's came through, and the next is given time to do so too.
     pub(crate) fn on_echo(&mut self, now: Mono, periods: &Periods) {
         if !std::mem::take(&mut self.echo_awaited) {
-            self.due = self.due.max(now + periods.publish + periods.publish.over(2));
+            self.due = self
+                .due
+                .max(now + periods.publish + periods.publish.over(2));
         }
     }
 }
