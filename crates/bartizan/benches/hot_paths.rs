@@ -283,7 +283,7 @@ fn durable() -> Durable {
         my_id: id(0),
         current_epoch: Epoch::ZERO,
         options: GlobalOptions::default(),
-        masters: (0..MASTERS).map(master).collect(),
+        masters: (0..MASTERS).map(|n| master(n).into()).collect(),
         periods,
     }
 }

@@ -116,7 +116,7 @@ impl<'w> Draft<'w> {
         let masters = core::mem::take(&mut self.masters);
         let masters = masters
             .into_values()
-            .map(|draft| self.finish_master(draft, my_id));
+            .map(|draft| self.finish_master(draft, my_id).into());
         let masters = masters.collect();
         let durable = Durable {
             my_id,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bartizan_core::model::durable::{Durable, MasterState};
+use bartizan_core::model::durable::{Durable, SharedState};
 use bartizan_core::provide::options::Periods;
 
 use crate::directive::sentinel::{self, Row, Scope};
@@ -52,7 +52,7 @@ pub struct Rewriter {
 
 /// The lines about one master, in their order.
 struct MasterLines {
-    state: MasterState,
+    state: SharedState,
     /// All in one, without anything between them.
     text: Box<str>,
     /// What each is about, and where it ends.
@@ -92,7 +92,7 @@ impl Rewriter {
         }
         let mut old = old.into_iter().peekable();
         let (mut changed, mut scratch) = (0_usize, String::new());
-        let lines = |master: &MasterState| {
+        let lines = |master: &SharedState| {
             while old.next_if(|old| old.state.name < master.name).is_some() {}
             old.next_if(|old| old.state.name == master.name)
                 .filter(|old| old.state == *master)
@@ -129,7 +129,7 @@ impl Rewriter {
 }
 
 impl MasterLines {
-    fn of(state: &MasterState, periods: &Periods, scratch: &mut String) -> Self {
+    fn of(state: &SharedState, periods: &Periods, scratch: &mut String) -> Self {
         scratch.clear();
         let mut ends = Vec::new();
         for row in sentinel::ROWS {

@@ -19,7 +19,7 @@ use bartizan_core::ids::{Epoch, MasterName, Quorum, ReplId, RunId};
 use bartizan_core::limits;
 use bartizan_core::model::branches::Branch;
 use bartizan_core::model::configuration::Configuration;
-use bartizan_core::model::durable::{Durable, MasterState};
+use bartizan_core::model::durable::{Durable, MasterState, SharedState};
 use bartizan_core::provide::options::{GlobalOptions, MasterOptions, Periods, Renames, Secret};
 use bartizan_core::report::Fork;
 use bartizan_core::rescue::RescueMode;
@@ -230,7 +230,8 @@ fn durable() -> impl Strategy<Value = Durable> {
                         name: MasterName::new(&name),
                         ..state
                     };
-                    let masters: Vec<_> = masters.into_iter().map(named).collect();
+                    let masters: Vec<SharedState> =
+                        masters.into_iter().map(|it| named(it).into()).collect();
                     let newest = masters.iter().map(|m| m.configuration.epoch).max();
                     let current_epoch = newest.map_or(current_epoch, |e| current_epoch.max(e));
                     let periods = Periods {
@@ -381,7 +382,8 @@ proptest! {
             let mut other = state.clone();
             if let Some(master) = other.masters.first_mut() {
                 master.voted_epoch = master.voted_epoch.next();
-                master.replicas.push(master.configuration.addr.clone());
+                let addr = master.configuration.addr.clone();
+                master.replicas.push(addr);
             }
             text = check(&text, &other)?;
             other.masters.pop();

@@ -300,7 +300,7 @@ fn masters_lost_together_are_stood_for_in_one_epoch() {
         let mut other = bench::master_state(&[], 1, 1);
         other.name = bartizan_core::ids::MasterName::new("other");
         other.configuration.addr = bench::addr(7000);
-        boot.durable.masters.push(other);
+        boot.durable.masters.push(other.into());
     });
     bench.host(P1).vote = Vote::Withholds;
     bench.hang(MASTER);

@@ -247,7 +247,7 @@ fn each_master_has_its_own_vote_in_one_epoch() {
         let mut other = bench::master_state(&[], 2, 2);
         other.name = bartizan_core::ids::MasterName::new("other");
         other.configuration.addr = addr(7000);
-        boot.durable.masters.push(other);
+        boot.durable.masters.push(other.into());
     });
     bench.vote_request(1, 1);
     bench.settle();

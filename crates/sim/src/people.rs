@@ -7,7 +7,7 @@ use bartizan_core::addr::{Addr, Host as HostName};
 use bartizan_core::fencing::Fencing;
 use bartizan_core::ids::{Epoch, Quorum, RunId};
 use bartizan_core::model::configuration::Configuration;
-use bartizan_core::model::durable::{Durable, MasterState};
+use bartizan_core::model::durable::{Durable, MasterState, SharedState};
 use bartizan_core::provide::options::{GlobalOptions, MasterOptions, Periods};
 use bartizan_core::time::Span;
 
@@ -116,7 +116,9 @@ impl World {
                 sentinels: Vec::new(),
             })
         };
-        let mut masters: Vec<_> = (0..self.groups.len()).filter_map(state).collect();
+        let mut masters: Vec<SharedState> = (0..self.groups.len())
+            .filter_map(|g| state(g).map(Into::into))
+            .collect();
         masters.sort_by(|a, b| a.name.cmp(&b.name));
         let global = GlobalOptions::default();
         Durable {

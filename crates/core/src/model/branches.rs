@@ -41,8 +41,8 @@ impl Branches {
         Self(remembered)
     }
 
-    pub(crate) fn to_vec(&self) -> Vec<Branch> {
-        self.0.clone()
+    pub(crate) fn as_slice(&self) -> &[Branch] {
+        &self.0
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,5 +1,8 @@
 //! All that must survive a crash, and nothing else.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
 use crate::addr::Addr;
 use crate::fencing::MinReplicas;
 use crate::ids::{Epoch, MasterName, RunId};
@@ -19,7 +22,33 @@ pub struct Durable {
     /// The periods in force: the defaults among them decide which options the file leaves out.
     pub periods: Periods,
     /// One entry a master, in the order of their names.
-    pub masters: Vec<MasterState>,
+    pub masters: Vec<SharedState>,
+}
+
+/// What survives of one master, shared by all writes between which it did not change: of a
+/// thousand masters few change between two, and the others are not copied for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedState(Arc<MasterState>);
+
+impl From<MasterState> for SharedState {
+    fn from(state: MasterState) -> Self {
+        Self(Arc::new(state))
+    }
+}
+
+impl Deref for SharedState {
+    type Target = MasterState;
+
+    fn deref(&self) -> &MasterState {
+        &self.0
+    }
+}
+
+/// What is changed is not shared any more.
+impl DerefMut for SharedState {
+    fn deref_mut(&mut self) -> &mut MasterState {
+        Arc::make_mut(&mut self.0)
+    }
 }
 
 /// What survives of one master.

@@ -14,6 +14,7 @@ use crate::model::branches::Branches;
 use crate::model::configuration::Configuration;
 use crate::model::durable::MasterState;
 use crate::model::gate::Promise;
+use crate::model::memory::Memory;
 use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::monitor::link::{Link, Owner, Subscription};
@@ -60,6 +61,8 @@ pub(crate) struct Master {
     pub(crate) former: Option<Addr>,
     /// When a configuration was last heard that was not believed.
     pub(crate) doubted_at: Option<Mono>,
+    /// What the disk was given last.
+    pub(crate) memory: Memory,
 }
 
 /// The last vote cast for this master. After a restart the leader is forgotten, the epoch not.
@@ -124,6 +127,7 @@ impl Master {
             attendance: Attendance::default(),
             former: None,
             doubted_at: None,
+            memory: Memory::default(),
         };
         master.add_server(cx, &state.configuration.addr, Role::Master);
         for addr in &state.replicas {
@@ -214,40 +218,6 @@ impl Master {
     /// Its address.
     pub(crate) fn told_addr(&self) -> &Addr {
         &self.told().addr
-    }
-
-    /// What survives a crash (spec §2.3).
-    pub(crate) fn state(&self, cx: &Ctx) -> MasterState {
-        use crate::mutant::Mutant;
-        let configuration = self.latest().clone();
-        let voted = if cx.is_mutant(Mutant::ForgetVote) {
-            Epoch::ZERO
-        } else {
-            self.vote.epoch
-        };
-        MasterState {
-            name: self.name.clone(),
-            options: self.options.clone(),
-            voted_epoch: voted,
-            replicas: self
-                .servers
-                .keys()
-                .filter(|addr| **addr != configuration.addr)
-                .cloned()
-                .collect(),
-            sentinels: self
-                .peers
-                .keys()
-                .filter_map(|id| cx.peers.get(id).map(|peer| (*id, peer.link.addr().clone())))
-                .collect(),
-            branches: self.branches.to_vec(),
-            own_values: self
-                .own_values
-                .iter()
-                .map(|(addr, own)| (addr.clone(), own.values))
-                .collect(),
-            configuration,
-        }
     }
 
     /// The instance prefix of an event (spec §4): kind, name, address, and for all but the master

@@ -6,6 +6,7 @@ use crate::ids::PersistSeq;
 use crate::ids::{Epoch, MasterName, RequestId};
 use crate::model::durable::Durable;
 use crate::model::gate::Promise;
+use crate::model::master::Master;
 use crate::notify::script;
 use crate::output::Output;
 use crate::provide::reply::Reply;
@@ -53,17 +54,15 @@ impl Sentinel {
     }
 
     /// Everything that must survive a crash, as it is now.
-    pub(super) fn durable(&self) -> Durable {
+    pub(super) fn durable(&mut self) -> Durable {
+        let cx = &self.cx;
+        let state = |master: &mut Master| master.state(cx);
         Durable {
-            my_id: self.cx.me,
-            current_epoch: self.cx.epochs.current,
-            options: self.cx.options.clone(),
-            periods: self.cx.periods.clone(),
-            masters: self
-                .masters
-                .values()
-                .map(|master| master.state(&self.cx))
-                .collect(),
+            my_id: cx.me,
+            current_epoch: cx.epochs.current,
+            options: cx.options.clone(),
+            periods: cx.periods.clone(),
+            masters: self.masters.values_mut().map(state).collect(),
         }
     }
 

@@ -73,7 +73,7 @@ pub(crate) fn boot_of(masters: Vec<MasterState>) -> Boot {
             current_epoch: Epoch::ZERO,
             options: GlobalOptions::default(),
             periods: Periods::default(),
-            masters,
+            masters: masters.into_iter().map(Into::into).collect(),
         },
         fresh: false,
         seed: 7,

@@ -50,5 +50,6 @@ pub(crate) fn opinion(reply: &Reply) -> Option<(bool, Option<Ballot>)> {
 
 /// What a file says of a master.
 pub(crate) fn master<'a>(file: &'a Durable, name: &MasterName) -> Option<&'a MasterState> {
-    file.masters.iter().find(|state| state.name == *name)
+    let found = file.masters.iter().find(|state| state.name == *name);
+    found.map(|state| &**state)
 }

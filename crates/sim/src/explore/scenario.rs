@@ -276,7 +276,7 @@ impl Scenario {
             current_epoch: Epoch::new(self.epoch),
             options: GlobalOptions::default(),
             periods,
-            masters: masters.into_iter().collect(),
+            masters: masters.into_iter().map(Into::into).collect(),
         }
     }
 }

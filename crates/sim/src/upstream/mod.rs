@@ -98,8 +98,8 @@ impl Upstream {
             // The first tick comes at once (observed on 7.0.15).
             next_tick: now + Span::TICK,
         };
-        for master in durable.masters {
-            new.load(now, master);
+        for master in &durable.masters {
+            new.load(now, MasterState::clone(master));
         }
         if fresh {
             new.flush();
@@ -162,7 +162,7 @@ impl Upstream {
             masters: self
                 .masters
                 .keys()
-                .filter_map(|name| self.saved(name))
+                .filter_map(|name| self.saved(name).map(Into::into))
                 .collect(),
         }
     }

@@ -62,7 +62,7 @@ pub(super) fn known(quorum: u32, peers: &[char]) -> Durable {
         current_epoch: Epoch::ZERO,
         options: GlobalOptions::default(),
         periods,
-        masters: vec![master],
+        masters: vec![master.into()],
     }
 }
 
