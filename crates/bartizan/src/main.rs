@@ -17,6 +17,7 @@ mod drain;
 mod driver;
 mod exit;
 mod files;
+mod front;
 mod log;
 mod net;
 mod open_files;

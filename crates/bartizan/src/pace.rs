@@ -11,6 +11,8 @@
 //!
 //! A *turn* begins when a wait for sockets returns. What it found is queued then, and a task of
 //! ours behind it: when that task runs, everything that came before the turn has been dealt with.
+//! There are two queues, that of clients and that of all others (`front.rs`), so the task is two:
+//! one in the first, and it has the other come behind what is in the second.
 //! A loop that always has something to do never waits, it only glances at its sockets now and
 //! then. There whoever finds the time standing still asks for a turn, and our task begins one
 //! with such a glance of its own. Such turns take as long as the loop is behind with its work, and
@@ -73,8 +75,12 @@ struct Turns {
     seen: AtomicU64,
     /// Whether an interruption was seen that the core has to know of.
     interrupted: AtomicBool,
+    /// Whether the turn was begun because one was wanted.
+    busy: AtomicBool,
     /// A turn has to be ended, or one is wanted.
     wanted: Notify,
+    /// The clients' share of a turn has been dealt with.
+    clients_heard: Notify,
 }
 
 impl Pace {
@@ -106,18 +112,32 @@ impl Pace {
         tokio::time::sleep(if held_back { GLANCE } else { wait }).await;
     }
 
-    /// The task that ends turns, and begins those that no wait begins.
-    pub(crate) async fn keep(self) -> Infallible {
-        let now = || self.turns.count(self.clock.now());
+    /// The task among the clients' that begins those turns that no wait begins, and ends the
+    /// clients' share of all.
+    pub(crate) async fn hear_clients(self) -> Infallible {
+        let turns = &self.turns;
         loop {
-            self.turns.wanted.notified().await;
-            if self.turns.begin_busy(now()) {
+            turns.wanted.notified().await;
+            if turns.begin_busy(turns.count(self.clock.now())) {
                 // The runtime looks at the sockets before it goes on with us, and queues what it
                 // finds before us.
                 tokio::task::yield_now().await;
-                self.turns.end_busy(now());
+            }
+            // Until the turn has ended nobody wants another, so this is for one turn alone.
+            turns.clients_heard.notify_one();
+        }
+    }
+
+    /// The task among the others that ends turns.
+    pub(crate) async fn hear_others(self) -> Infallible {
+        let turns = &self.turns;
+        loop {
+            turns.clients_heard.notified().await;
+            let now = turns.count(self.clock.now());
+            if turns.busy.load(Ordering::Relaxed) {
+                turns.end_busy(now);
             } else {
-                self.turns.end(now());
+                turns.end(now);
             }
         }
     }
@@ -152,7 +172,9 @@ impl Turns {
             lost: 0.into(),
             seen: now.as_ms().into(),
             interrupted: false.into(),
+            busy: false.into(),
             wanted: Notify::new(),
+            clients_heard: Notify::new(),
         }
     }
 
@@ -218,6 +240,7 @@ impl Turns {
         if self.runs.swap(true, Ordering::Relaxed) {
             return false;
         }
+        self.busy.store(true, Ordering::Relaxed);
         self.began.store(now.as_ms(), Ordering::Relaxed);
         self.returned.store(now.as_ms(), Ordering::Relaxed);
         true
@@ -246,6 +269,7 @@ impl Turns {
         let is_short = now.since(began) <= USUAL;
         self.allow(if is_short { began + USUAL } else { began });
         self.interrupted.store(false, Ordering::Relaxed);
+        self.busy.store(false, Ordering::Relaxed);
         self.runs.store(false, Ordering::Relaxed);
     }
 
@@ -256,6 +280,11 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use tokio::task::LocalSet;
+
     use super::*;
 
     /// A loop whose last turn began and ended at 1,000 ms.
@@ -341,8 +370,9 @@ mod tests {
             .on_thread_unpark(pace.on_return())
             .build()
             .expect("a runtime");
-        let behind = tokio::task::LocalSet::new().block_on(&runtime, async {
-            tokio::task::spawn_local(pace.clone().keep());
+        let behind = LocalSet::new().block_on(&runtime, async {
+            tokio::task::spawn_local(pace.clone().hear_clients());
+            tokio::task::spawn_local(pace.clone().hear_others());
             let (began, mut behind) = (Clock.now(), Span::ZERO);
             std::future::poll_fn(|cx| {
                 let now = Clock.now();
@@ -358,6 +388,53 @@ mod tests {
         });
         // It stood still from the start on: 580 ms.
         assert!(behind < Span::ms(300), "{behind:?} behind");
+    }
+
+    /// How many of those that a turn found, in either queue, had not had their turn when it ended.
+    fn unheard(clients: u32, others: u32) -> u32 {
+        let pace = Pace::new(Clock);
+        let (came, unheard) = (Rc::new(Notify::new()), Rc::new(Cell::new(clients + others)));
+        let somebody = || {
+            let (came, unheard) = (Rc::clone(&came), Rc::clone(&unheard));
+            async move {
+                came.notified().await;
+                unheard.set(unheard.get() - 1);
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        LocalSet::new().block_on(&runtime, async {
+            let queue = LocalSet::new();
+            queue.spawn_local(pace.clone().hear_clients());
+            tokio::task::spawn_local(pace.clone().hear_others());
+            for _ in 0..clients {
+                queue.spawn_local(somebody());
+            }
+            for _ in 0..others {
+                tokio::task::spawn_local(somebody());
+            }
+            crate::front::serve(queue, async {
+                // All have begun to wait.
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                pace.turns.runs.store(true, Ordering::Relaxed);
+                came.notify_waiters();
+                pace.turns.wanted.notify_one();
+                while pace.turns.runs.load(Ordering::Relaxed) {
+                    tokio::task::yield_now().await;
+                }
+                unheard.get()
+            })
+            .await
+        })
+    }
+
+    #[test]
+    fn a_turn_lasts_until_clients_and_all_others_have_been_heard() {
+        assert_eq!(unheard(10, 400), 0);
+        assert_eq!(unheard(400, 10), 0);
     }
 
     #[test]

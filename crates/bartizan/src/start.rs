@@ -21,6 +21,7 @@ use crate::desk::Desk;
 use crate::disk::{self, Disk};
 use crate::driver::{Driver, Owed, Sources, WAITING_INPUTS, WAITING_WISHES, reporter};
 use crate::exit::Exit;
+use crate::front;
 use crate::log::{Format, Log, Settings, TimeFormat};
 use crate::net::link::{Dialling, Links};
 use crate::net::resolve::Resolver;
@@ -150,14 +151,16 @@ async fn live(
         source: source_address(server)?,
         tls: tls.filter(|tls| tls.is_for_links()),
     };
-    tokio::task::spawn_local(pace.clone().keep());
+    let clients = LocalSet::new();
+    clients.spawn_local(pace.clone().hear_clients());
+    tokio::task::spawn_local(pace.clone().hear_others());
     let (driver, sources) = assemble(config, log, max_clients, dialling, pace)?;
     for listener in listeners {
-        tokio::task::spawn_local(listen::accept(Rc::clone(&driver.hall), listener));
+        clients.spawn_local(listen::accept(Rc::clone(&driver.hall), listener));
     }
     daemon::notify_ready(supervised);
     tokio::task::spawn_local(daemon::pet_watchdog(supervised));
-    Ok(driver.run(sources).await)
+    Ok(front::serve(clients, driver.run(sources)).await)
 }
 
 /// The pid file and the Unix socket, which go when this process does.
