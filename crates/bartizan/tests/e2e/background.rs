@@ -50,8 +50,10 @@ fn a_daemon_lives_in_a_session_of_its_own_and_its_pid_is_in_the_file_while_it_do
     );
     assert!(lone.sentinel.client().call(&["SHUTDOWN"]).is_err());
     eventually("the file goes with it", || !path.exists());
-    let said = fs::read_to_string(lone.sentinel.dir().join("s.log")).unwrap();
-    assert!(said.contains("bye bye..."), "{said}");
+    let log = lone.sentinel.dir().join("s.log");
+    eventually("it says goodbye", || {
+        fs::read_to_string(&log).unwrap().contains("bye bye...")
+    });
     assert_eq!(lone.sentinel.log(), "", "nothing on the terminal");
 }
 
