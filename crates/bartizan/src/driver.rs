@@ -30,6 +30,8 @@ use crate::signals::Stop;
 pub(crate) const WAITING_INPUTS: usize = 4096;
 /// What may wait for the core from clients; beyond it they wait.
 pub(crate) const WAITING_WISHES: usize = 1024;
+/// As many as a few dozen links may have found to say.
+const MUCH: usize = 32;
 /// Inputs taken at a time: all, since nobody is judged before everything that was said is heard.
 const INPUTS_AT_ONCE: usize = WAITING_INPUTS;
 /// Wishes taken at a time: fewer, since what the world says goes before what clients ask.
@@ -87,11 +89,21 @@ pub(crate) struct Driver {
 pub(crate) struct Sources {
     /// Links, disk, scripts, resolver.
     pub(crate) inputs: mpsc::Receiver<Input>,
+    /// A way in, to look how many wait.
+    pub(crate) entry: mpsc::Sender<Input>,
     /// Clients.
     pub(crate) wishes: mpsc::Receiver<Wish>,
     /// The operating system, by way of a task of its own: to look for signals costs too much for
     /// each turn of the loop. Who sends this lives as long as the loop.
     pub(crate) stop: oneshot::Receiver<Stop>,
+}
+
+impl Sources {
+    /// Whether so many inputs wait that the loop should come before its turn.
+    pub(crate) fn much_waits(&self) -> impl Fn() -> bool + use<> {
+        let entry = self.entry.clone();
+        move || entry.max_capacity() - entry.capacity() >= MUCH
+    }
 }
 
 /// Commands whose reply is still owed, and to whom.

@@ -15,6 +15,7 @@ mod diagnostic;
 mod disk;
 mod drain;
 mod driver;
+mod early;
 mod exit;
 mod files;
 mod front;

@@ -20,6 +20,7 @@ use crate::daemon::{self, OwnFile};
 use crate::desk::Desk;
 use crate::disk::{self, Disk};
 use crate::driver::{Driver, Owed, Sources, WAITING_INPUTS, WAITING_WISHES, reporter};
+use crate::early;
 use crate::exit::Exit;
 use crate::front;
 use crate::log::{Format, Log, Settings, TimeFormat};
@@ -160,7 +161,9 @@ async fn live(
     }
     daemon::notify_ready(supervised);
     tokio::task::spawn_local(daemon::pet_watchdog(supervised));
-    Ok(front::serve(clients, driver.run(sources)).await)
+    let much_waits = sources.much_waits();
+    let driver = early::run(driver.run(sources), much_waits);
+    Ok(front::serve(clients, driver).await)
 }
 
 /// The pid file and the Unix socket, which go when this process does.
@@ -269,7 +272,7 @@ fn assemble(
         log,
         disk,
         resolver: Resolver::new(input_sender.clone()),
-        scripts: Scripts::new(input_sender),
+        scripts: Scripts::new(input_sender.clone()),
         rescues,
         hall: Rc::new(hall),
         after_first_write: id,
@@ -279,6 +282,7 @@ fn assemble(
         driver,
         Sources {
             inputs,
+            entry: input_sender,
             wishes,
             stop,
         },
