@@ -271,7 +271,7 @@ impl Master {
     /// A server's Pub/Sub delivered something.
     pub(crate) fn on_heard(&mut self, cx: &Ctx, addr: &Addr, hello: Option<&Hello>) {
         let echo =
-            !self.is_master(addr) && hello.is_some_and(|hello| self.tells_as_much(cx, hello));
+            !self.is_master(addr) && hello.is_some_and(|hello| self.is_what_we_tell(cx, hello));
         let Some(server) = self.servers.get_mut(addr) else {
             return;
         };
@@ -281,14 +281,15 @@ impl Master {
         }
     }
 
-    /// Whether this is a hello of ours about this master that says what the next one would say.
-    fn tells_as_much(&self, cx: &Ctx, hello: &Hello) -> bool {
-        let told = &hello.configuration;
-        hello.id == cx.me
-            && hello.master == self.name
-            && told.epoch == self.saved.epoch
-            && hello.current_epoch == cx.epochs.synced.max(told.epoch)
-            && told.addr == cx.shown_addr(&self.saved.addr)
+    /// Whether this is word for word what we would tell the master now.
+    fn is_what_we_tell(&self, cx: &Ctx, hello: &Hello) -> bool {
+        if hello.id != cx.me {
+            return false;
+        }
+        let told = self
+            .primary()
+            .and_then(|master| self.hello(cx).over(&master.link, cx));
+        told.is_some_and(|(told, _)| told == *hello)
     }
 
     /// The hello about this master, without our own host, which differs from link to link. It

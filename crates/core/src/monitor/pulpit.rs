@@ -48,7 +48,7 @@ impl HelloDebt {
         self.echo_awaited = true;
     }
 
-    /// A hello of ours with the newest news came back from a replica. Where it was not the one
+    /// A hello of ours that tells the newest came back from a replica. Where it was not the one
     /// told there, its master's came through, and the next is given time to do so too.
     pub(crate) fn on_echo(&mut self, now: Mono, periods: &Periods) {
         if !std::mem::take(&mut self.echo_awaited) {
