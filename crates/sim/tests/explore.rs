@@ -79,7 +79,7 @@ fn the_same_search_finds_the_same_worlds() {
 /// `cargo test --release -p bartizan-sim --test explore -- --ignored --nocapture`.
 /// `EXPLORE=name` picks one scenario.
 #[test]
-#[ignore = "takes eight minutes in release: the tests above run the first piece of each scenario"]
+#[ignore = "takes three to twelve minutes in release: the tests above run the first piece of each scenario"]
 fn everything() {
     let wanted = std::env::var("EXPLORE").ok();
     let mut broken = Vec::new();
