@@ -356,6 +356,26 @@ fn a_new_master_that_dies_before_clients_are_told_of_it_is_told_to_be_down_under
 }
 
 #[test]
+fn one_of_which_a_peer_tells_first_is_told_to_be_down_too() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    bench.host(P1).listens = false;
+    bench.host(P2).listens = false;
+    lose_master(&mut bench);
+    bench.until("+failover-state-reconf-slaves", 7000);
+    bench.host(P1).says_down = false;
+    bench.host(P2).says_down = false;
+    bench.hang(R1);
+    let said = bench.advance(8000);
+    assert_eq!(only(&said, "+sdown master"), [""; 0]);
+    let hello = Some(bench::hello(1, 2, 2, R1));
+    let mut said = bench.ask(Command::Publish { hello });
+    said.extend(bench.settle());
+    assert!(said.contains(&SWITCH.to_owned()), "{said:#?}");
+    let down = only(&said, "+sdown master");
+    assert_eq!(down, ["+sdown master mymaster 127.0.0.1 6380"]);
+}
+
+#[test]
 fn clients_are_told_of_a_switch_when_a_reset_ends_the_wait_for_a_majority() {
     let mut bench = Bench::calm(&[R1], 2, 2);
     bench.host(P1).listens = false;

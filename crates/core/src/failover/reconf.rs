@@ -126,9 +126,6 @@ impl Master {
         let to = self.configuration.addr.clone();
         self.run_reconfig_script(cx, "leader", &former, &to);
         self.tell_switch(cx, &former);
-        if self.primary().is_some_and(|server| server.sdown.is_some()) {
-            self.tell(cx, EventKind::Sdown, About::Master);
-        }
         self.fulfil_order(cx);
     }
 

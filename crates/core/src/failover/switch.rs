@@ -154,7 +154,8 @@ impl Master {
         true
     }
 
-    /// Tells operators and clients that the address changed.
+    /// Tells operators and clients that the address changed, and, of one that has been the master
+    /// for some time before they hear of it, that it is down if it is.
     pub(crate) fn tell_switch(&mut self, cx: &mut Ctx, from: &Addr) {
         let old = if cx.is_mutant(Mutant::SwitchTwice) {
             &self.configuration.addr
@@ -174,6 +175,9 @@ impl Master {
             .collect::<Vec<_>>()
         {
             self.tell(cx, EventKind::Slave, About::Replica(&addr));
+        }
+        if self.primary().is_some_and(|server| server.sdown.is_some()) {
+            self.tell(cx, EventKind::Sdown, About::Master);
         }
     }
 }

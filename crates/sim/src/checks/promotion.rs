@@ -35,6 +35,8 @@ pub(crate) struct Promotion {
     known: BTreeMap<(usize, Addr), (Info, Mono, LinkId)>,
     replicas: BTreeSet<(usize, Addr)>,
     down: BTreeSet<(usize, Addr)>,
+    /// When each last told a switch, by group.
+    switched: BTreeMap<(usize, Option<usize>), Mono>,
     links: BTreeMap<(usize, LinkId), (Addr, bool)>,
     /// When each last refused something, as it does while a script holds it.
     refused: BTreeMap<(usize, Addr), Mono>,
@@ -136,6 +138,8 @@ impl Promotion {
         if kind == EventKind::SwitchMaster
             && let Some(new) = read::addr_at(payload, 3)
         {
+            let group = (scene.host, groups.by_addr(&new));
+            self.switched.insert(group, scene.mono);
             self.replicas.remove(&(scene.host, new.clone()));
             self.down.remove(&(scene.host, new));
             return Ok(());
@@ -149,9 +153,13 @@ impl Promotion {
                 let group = groups.by_addr(&key.1);
                 self.elected.insert((scene.host, group), scene.mono);
             }
-            // Also one that was forgotten and found again, about which nothing is known yet.
+            // Also one that was forgotten and found again, about which nothing is known yet. But a
+            // switch names every replica again, and forgets nothing of it.
             (EventKind::Slave, _) => {
-                self.down.remove(&key);
+                let group = (scene.host, groups.by_addr(&key.1));
+                if self.switched.get(&group) != Some(&scene.mono) {
+                    self.down.remove(&key);
+                }
                 self.replicas.insert(key);
             }
             (EventKind::Sdown, "slave") => {
@@ -191,6 +199,7 @@ impl Check for Promotion {
                 self.links.retain(|(h, _), _| *h != host);
                 self.refused.retain(|(h, _), _| *h != host);
                 self.elected.retain(|(h, _), _| *h != host);
+                self.switched.retain(|(h, _), _| *h != host);
                 self.wishes.retain(|(h, _), _| *h != host);
             }
             Seen::Input(Input::Asked {

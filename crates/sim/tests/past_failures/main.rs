@@ -7,6 +7,7 @@
 mod moved;
 mod sentinels;
 mod servers;
+mod switches;
 mod undone;
 
 use bartizan_sim::plan::Plan;
