@@ -141,7 +141,11 @@ impl Promotion {
             let group = (scene.host, groups.by_addr(&new));
             self.switched.insert(group, scene.mono);
             self.replicas.remove(&(scene.host, new.clone()));
-            self.down.remove(&(scene.host, new));
+            // Both take another place, and are judged afresh in it.
+            let places = read::addr_at(payload, 1).into_iter().chain([new]);
+            for addr in places {
+                self.down.remove(&(scene.host, addr));
+            }
             return Ok(());
         }
         let Some((what, addr)) = read::instance(payload) else {
