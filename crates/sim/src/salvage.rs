@@ -22,14 +22,15 @@ pub(crate) struct Salvage {
     returned: BTreeMap<usize, Returned>,
 }
 
-/// A server became a master, and left the history of the one before.
+/// A server became a master, or one that was restarted with its data, and left the history that it
+/// had.
 #[derive(Clone, Copy, Debug)]
 struct Left {
     /// The offset that it had.
     agreed: u64,
     /// Which server.
     by: usize,
-    /// A Sentinel told it to; otherwise a person did.
+    /// A Sentinel told it to; otherwise a person did, or it restarted.
     elected: bool,
 }
 
@@ -53,7 +54,8 @@ fn between(history: &History, after: u64, end: u64) -> impl Iterator<Item = u64>
 }
 
 impl World {
-    /// A Sentinel, or a person, promoted a server, which had this history so far.
+    /// A Sentinel, or a person, promoted a server, or it restarted as a master: it had this history
+    /// so far.
     pub(crate) fn note_fork(&mut self, s: usize, before: (ReplId, u64), elected: bool) {
         let (id, agreed) = before;
         let by = s;

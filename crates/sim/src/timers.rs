@@ -113,6 +113,8 @@ impl World {
             return;
         };
         server.life += 1;
+        let before = (server.history.id, server.history.offset);
+        let grows_out = server.is_master() && data == Data::Saved;
         // Its new process is no older than any other.
         if server.trouble.stranger == Some(Sort::Older) {
             server.trouble.stranger = Some(Sort::Younger);
@@ -123,5 +125,8 @@ impl World {
         let load_ms = load.range(u64::from(server.life), 5, 800);
         server.trouble.loading_until = now.plus_ms(load_ms).max(server.trouble.loading_until);
         self.sched.after_ms(load_ms, Ev::ServerTick(s, server.life));
+        if grows_out {
+            self.note_fork(s, before, false);
+        }
     }
 }

@@ -76,3 +76,20 @@ fn a_leader_moves_no_server_that_says_that_it_is_a_master_before_it_is_rescued()
         ",
     );
 }
+
+/// S15 fell here once, by a mistake of its own: it knew where promotions leave a history, and not
+/// that a master leaves its own where it restarts with its data.
+#[test]
+fn a_history_that_a_restarted_master_left_is_saved_from_there() {
+    holds(
+        "
+    seed 186519473734288831
+    param sentinels 1
+    param quorum 1
+    param faults_ms 41796
+    fault 15000 follow 0 0 r0 r2
+    fault 44000 bounce 0 0 r1
+    fault 56000 promote 0 0 r0
+        ",
+    );
+}
