@@ -24,6 +24,7 @@ use crate::net::resolve::Resolver;
 use crate::rescue::Rescues;
 use crate::scripts::Scripts;
 use crate::server::Hall;
+use crate::server::directory::Directory;
 use crate::signals::Stop;
 
 /// What may wait for the core from links, disk, scripts and the resolver; beyond it they wait.
@@ -76,6 +77,8 @@ pub(crate) struct Driver {
     pub(crate) scripts: Scripts,
     /// Its rescues of writes.
     pub(crate) rescues: Rescues,
+    /// Where masters are, for clients at the wicket.
+    pub(crate) directory: Directory,
     /// Its clients.
     pub(crate) hall: Rc<Hall>,
     /// What the log says when the first write has ended: the id, when it is new and must be on
@@ -248,6 +251,7 @@ impl Driver {
                 Output::Event(event) => self.announce(&event),
                 Output::Log { level, text } => self.log.write(level, text),
                 Output::SetLogThreshold(threshold) => self.log.set_threshold(threshold),
+                Output::Whereabouts { name, addr } => self.directory.note(name, addr.as_ref()),
                 Output::Answer { request, reply } => self.owed.settle(request, reply),
                 Output::Persist { seq, durable } => self.disk.save(seq, durable),
                 Output::Resolve { host } => self.resolver.resolve(host),

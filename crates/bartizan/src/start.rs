@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use anyhow::Context;
 use bartizan_conf::{LogFormat, LogTimestamps, ServerOptions};
+use bartizan_core::ids::RunId;
 use bartizan_core::provide::options::{Credentials, Secret};
 use bartizan_core::sentinel::{Boot, Sentinel};
 use tokio::sync::{mpsc, oneshot};
@@ -33,7 +34,9 @@ use crate::replace;
 use crate::rescue::Rescues;
 use crate::scripts::Scripts;
 use crate::server::acl::{Roster, Users};
+use crate::server::directory::Directory;
 use crate::server::info::{Process, VERSION};
+use crate::server::wicket::Wicket;
 use crate::server::{Hall, listen};
 use crate::signals::Signals;
 use crate::syslog::{self, Syslog};
@@ -243,12 +246,7 @@ fn assemble(
     let report = reporter(input_sender.clone());
     let disk = Disk::start(path, render, log.clone(), report)?;
     warn(&log, &loaded.warnings, &users);
-    let mut id = Some(format!("Sentinel ID is {}", loaded.durable.my_id));
-    if !loaded.fresh
-        && let Some(id) = id.take()
-    {
-        log.notice(id);
-    }
+    let id = tell_id(&log, loaded.durable.my_id, loaded.fresh);
     let boot = Boot {
         durable: loaded.durable,
         fresh: loaded.fresh,
@@ -258,13 +256,15 @@ fn assemble(
     };
     let core = Sentinel::new(boot, pace.now());
     let desk = Rc::new(Desk::new(core, pace, id.is_none()));
+    let directory = Directory::default();
+    let wicket = Wicket::open(&directory)?;
     let hall = Hall::new(
         server,
         (users, roster),
         process,
         max_clients,
         log.clone(),
-        (Rc::clone(&desk), wish_sender),
+        (Rc::clone(&desk), wish_sender, wicket),
     );
     let driver = Driver {
         desk,
@@ -274,6 +274,7 @@ fn assemble(
         resolver: Resolver::new(input_sender.clone()),
         scripts: Scripts::new(input_sender.clone()),
         rescues,
+        directory,
         hall: Rc::new(hall),
         after_first_write: id,
         owed: Owed::default(),
@@ -287,6 +288,16 @@ fn assemble(
             stop,
         },
     ))
+}
+
+/// Tells our id, or comes back with what is to be told of it: a new one must be on disk first.
+fn tell_id(log: &Log, id: RunId, is_new: bool) -> Option<String> {
+    let line = format!("Sentinel ID is {id}");
+    if is_new {
+        return Some(line);
+    }
+    log.notice(line);
+    None
 }
 
 /// Tells of what is allowed but hardly meant.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::addr::{Addr, Host};
 use crate::fencing::MinReplicas;
-use crate::ids::{CallId, Epoch, JobId, LinkId, PersistSeq, RequestId, RescueId, RunId};
+use crate::ids::{
+    CallId, Epoch, JobId, LinkId, MasterName, PersistSeq, RequestId, RescueId, RunId,
+};
 use crate::model::durable::Durable;
 use crate::notify::event::{Event, Level, Threshold};
 use crate::provide::options::{Credentials, Renames};
@@ -64,6 +66,14 @@ pub enum Output {
         request: RequestId,
         /// What.
         reply: Reply,
+    },
+    /// Where clients are told that a master is has changed: what `Query::MasterAddr` answers from
+    /// now on, for whoever cannot ask the core.
+    Whereabouts {
+        /// Which master.
+        name: MasterName,
+        /// In announced form; none when it is not watched any more.
+        addr: Option<Addr>,
     },
     /// Write the whole state and sync it; answer with `Persisted` or `PersistFailed`.
     /// At most one is outstanding.

@@ -10,13 +10,17 @@ mod bench;
 
 use std::sync::Arc;
 
+use bartizan_core::addr::{Addr, Host};
 use bartizan_core::ids::MasterName;
+use bartizan_core::input::Input;
+use bartizan_core::output::Output;
+use bartizan_core::provide::command::Command;
 use bartizan_core::provide::query::Query;
 use bartizan_core::provide::reply::Reply;
 use bartizan_core::time::Span;
 use bench::{
-    Bench, MASTER, P1, P2, R1, R2, Vote, addr, boot_of, field, hello, id, master_state, name,
-    run_id, text,
+    Bench, LOCAL, MASTER, P1, P2, R1, R2, Trace, Vote, addr, boot_of, field, hello, id,
+    master_state, name, run_id, text,
 };
 
 fn fields(reply: &Reply) -> String {
@@ -348,4 +352,52 @@ fn questions_change_nothing() {
         asked.query(&query);
     }
     assert_eq!(asked.advance(30_000), left_alone.advance(30_000));
+}
+
+#[test]
+fn where_a_master_is_is_told_when_that_changes_and_not_else() {
+    let mut bench = Bench::calm(&[R1], 1, 1);
+    bench.trace = Some(Vec::new());
+    bench.advance(10_000);
+    assert_eq!(told(&mut bench), [""; 0]);
+
+    bench.kill(MASTER);
+    bench.until("+switch-master", 30_000);
+    bench.settle();
+    assert_eq!(told(&mut bench), ["at mymaster 127.0.0.1:6380"]);
+
+    bench.ask(Command::Remove { name: name() });
+    assert_eq!(told(&mut bench), ["nowhere mymaster"]);
+}
+
+#[test]
+fn a_name_is_told_as_an_address_or_as_a_name_as_operators_want_it() {
+    let host = Host::parse("redis.example").unwrap();
+    let mut boot = boot_of(vec![master_state(&[], 0, 1)]);
+    boot.durable.options.resolve_hostnames = true;
+    boot.durable.masters[0].configuration.addr = Addr::new(host.clone(), MASTER);
+    let mut bench = Bench::boot(boot);
+    bench.trace = Some(Vec::new());
+    let ip = Some(LOCAL);
+    bench.give(Input::Resolved { host, ip });
+    assert_eq!(told(&mut bench), ["at mymaster 127.0.0.1:6379"]);
+
+    bench.ask(Command::ConfigSet {
+        words: vec![Arc::from("announce-hostnames"), Arc::from("yes")],
+    });
+    assert_eq!(told(&mut bench), ["at mymaster redis.example:6379"]);
+}
+
+/// What was told of whereabouts since the last call.
+fn told(bench: &mut Bench) -> Vec<String> {
+    let trace = bench.trace.replace(Vec::new()).unwrap_or_default();
+    let told = trace.into_iter().filter_map(|step| match step {
+        Trace::Said(Output::Whereabouts { name, addr }) => Some((name, addr)),
+        _ => None,
+    });
+    told.map(|(name, addr)| match addr {
+        Some(addr) => format!("at {name} {addr}"),
+        None => format!("nowhere {name}"),
+    })
+    .collect()
 }

@@ -24,7 +24,41 @@ pub(crate) enum Stream {
     Tls(TlsStream),
 }
 
+/// A connection on its way to another thread.
+#[derive(Debug)]
+pub(crate) enum Detached {
+    /// Over TCP.
+    Tcp(std::net::TcpStream),
+    /// Over a Unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Detached {
+    /// Makes it one of this thread's. Needs the runtime.
+    pub(crate) fn attach(self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+        }
+    }
+}
+
 impl Stream {
+    /// Whether it may go to another thread.
+    pub(crate) const fn can_detach(&self) -> bool {
+        !matches!(self, Self::Tls(_))
+    }
+
+    /// Takes it out of this thread. Who speaks TLS cannot leave: more than one connection belongs
+    /// to its session.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
+            Self::Unix(stream) => stream.into_std().map(Detached::Unix),
+            Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Makes it ready to carry something: the handshake of TLS. The caller sets the deadline.
     pub(crate) async fn handshake(&self) -> io::Result<()> {
         match self {

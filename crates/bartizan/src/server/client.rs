@@ -44,12 +44,14 @@ pub(super) struct Client {
     pub(super) hall: Rc<Hall>,
     pub(super) seat: Rc<Seat>,
     pub(super) decoder: RequestDecoder,
-    stream: Stream,
-    unread: Vec<u8>,
-    out: Vec<u8>,
-    waiting: Option<Waiting>,
+    pub(super) stream: Stream,
+    pub(super) unread: Vec<u8>,
+    pub(super) out: Vec<u8>,
+    pub(super) waiting: Option<Waiting>,
     /// A request that waits for the end of a pause.
     pub(super) held: Option<Argv>,
+    /// How many requests, one after the other and up to now, asked where a master is.
+    pub(super) questions: u32,
     /// Nothing more is handled.
     hung_up: bool,
     closing: bool,
@@ -62,26 +64,42 @@ pub(super) async fn serve(hall: Rc<Hall>, seat: Rc<Seat>, stream: Stream) {
     } else {
         Limits::UNAUTHENTICATED
     };
-    let mut client = Client {
-        hall: Rc::clone(&hall),
-        seat: Rc::clone(&seat),
-        decoder: RequestDecoder::new(limits),
-        stream,
-        unread: Vec::new(),
-        out: Vec::new(),
-        waiting: None,
-        held: None,
-        hung_up: false,
-        closing: false,
-    };
+    let decoder = RequestDecoder::new(limits);
+    let mut client = Client::new((Rc::clone(&hall), Rc::clone(&seat)), stream, decoder);
     if client.shake_hands().await.is_ok() {
         client.recognise();
-        let Err(Gone) = client.run().await;
+        while let Ok(()) = client.run().await {
+            let Ok(returned) = client.at_the_wicket().await else {
+                break;
+            };
+            client = returned;
+        }
     }
     hall.leave(&seat);
 }
 
 impl Client {
+    /// A client that nothing was read from.
+    pub(super) fn new(
+        (hall, seat): (Rc<Hall>, Rc<Seat>),
+        stream: Stream,
+        decoder: RequestDecoder,
+    ) -> Self {
+        Self {
+            hall,
+            seat,
+            decoder,
+            stream,
+            unread: Vec::new(),
+            out: Vec::new(),
+            waiting: None,
+            held: None,
+            questions: 0,
+            hung_up: false,
+            closing: false,
+        }
+    }
+
     /// The handshake of TLS, within its time. Who is killed meanwhile is gone.
     async fn shake_hands(&mut self) -> Result<(), Gone> {
         let shaken = tokio::select! {
@@ -116,7 +134,8 @@ impl Client {
         }
     }
 
-    async fn run(&mut self) -> Result<std::convert::Infallible, Gone> {
+    /// Serves it until it is one for the wicket.
+    async fn run(&mut self) -> Result<(), Gone> {
         loop {
             self.gather();
             let all_written = self.write()?;
@@ -140,6 +159,8 @@ impl Client {
                 }
             } else if replies > 0 && all_written && self.waiting.is_none() {
                 // More to write than one turn takes; the others come first.
+            } else if all_written && replies == 0 && self.may_be_lent() {
+                return Ok(());
             } else {
                 self.wait(all_written, !blocked && !self.closing && !held)
                     .await?;
@@ -268,7 +289,7 @@ impl Client {
                 count(&self.hall.tally.bytes_in, n);
                 self.unread
                     .extend_from_slice(scratch.get(..n).unwrap_or_default());
-                self.seat.active.set(self.hall.clock.now());
+                self.seat.is_active(self.hall.clock.now());
                 if self.seat.command.get() == "NULL" && self.unread.starts_with(TLS_HELLO) {
                     self.hall.complaints.tell(
                         &self.hall,
@@ -342,13 +363,13 @@ impl Client {
 }
 
 /// `timeout`: comes when the client has been silent that long. Subscribers may be silent.
-async fn idle_too_long(hall: &Hall, seat: &Seat) {
+pub(super) async fn idle_too_long(hall: &Hall, seat: &Seat) {
     let limit = Duration::from_secs(u64::from(hall.options.timeout_secs));
     if limit.is_zero() {
         return std::future::pending().await;
     }
     loop {
-        let silent = Duration::from_millis(hall.clock.now().since(seat.active.get()).as_ms());
+        let silent = Duration::from_millis(hall.clock.now().since(seat.active()).as_ms());
         if silent >= limit && seat.subscribed() == 0 {
             return;
         }

@@ -59,6 +59,7 @@ pub(super) fn answer(hall: &Hall, seat: &Seat, call: ClientCall) -> Frame {
             // Nothing here writes keys, so that WRITE holds nothing back.
             if mode == PauseMode::All {
                 hall.pause.begin(hall.clock.now(), ms);
+                hall.recall_all();
             }
             Frame::simple("OK")
         }
@@ -155,7 +156,7 @@ pub(super) fn line(seat: &Seat, now: Mono) -> Vec<u8> {
          argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={replies} omem={bytes} tot-mem={bytes} \
          events=r cmd={} user={} redir={} resp={} lib-name=",
         seconds_since(now, seat.since),
-        seconds_since(now, seat.active.get()),
+        seconds_since(now, seat.active()),
         flags(seat, tracking.as_ref()),
         seat.subscriptions(Kind::Channel).borrow().len(),
         seat.subscriptions(Kind::Pattern).borrow().len(),

@@ -51,6 +51,7 @@ impl Client {
             return;
         }
         count(&self.hall.tally.commands, 1);
+        let questions = std::mem::take(&mut self.questions);
         let voice = match self.seat.mode.get() {
             ReplyMode::On => Voice::Heard,
             ReplyMode::Off => Voice::Muted,
@@ -78,6 +79,9 @@ impl Client {
                     .await;
             }
             Ok(Request::Query(query)) => {
+                if matches!(query, Query::MasterAddr(_)) {
+                    self.questions = questions.saturating_add(1);
+                }
                 self.ask(voice, query, Shape::Whole).await;
             }
             Ok(Request::Answered(frame)) => self.say_frame(voice, &frame),

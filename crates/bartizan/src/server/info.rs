@@ -1,6 +1,8 @@
 //! `INFO`: what this process says of itself (spec §3.4). The `# Sentinel` section is the core's.
 
+use std::cell::Cell;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bartizan_core::ids::RunId;
 use bartizan_core::time::Mono;
@@ -230,16 +232,20 @@ const STATS: &[&str] = &[
 ];
 
 fn stats(hall: &Hall) -> String {
-    let tally = &hall.tally;
+    let (tally, wicket) = (&hall.tally, hall.wicket.tally());
+    let both = |ours: &Cell<u64>, theirs: &AtomicU64| {
+        let sum = ours.get().wrapping_add(theirs.load(Ordering::Relaxed));
+        sum.to_string()
+    };
     let pubsub = hall.pubsub.borrow();
     let lines: Vec<(&str, String)> = STATS
         .iter()
         .map(|&name| {
             let value = match name {
                 "total_connections_received" => tally.connections.get().to_string(),
-                "total_commands_processed" => tally.commands.get().to_string(),
-                "total_net_input_bytes" => tally.bytes_in.get().to_string(),
-                "total_net_output_bytes" => tally.bytes_out.get().to_string(),
+                "total_commands_processed" => both(&tally.commands, &wicket.commands),
+                "total_net_input_bytes" => both(&tally.bytes_in, &wicket.bytes_in),
+                "total_net_output_bytes" => both(&tally.bytes_out, &wicket.bytes_out),
                 "rejected_connections" => tally.rejected.get().to_string(),
                 "pubsub_channels" => pubsub.channels().to_string(),
                 "pubsub_patterns" => pubsub.patterns().to_string(),

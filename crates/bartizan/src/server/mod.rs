@@ -4,13 +4,16 @@ pub(crate) mod acl;
 mod client;
 mod clients;
 mod complaints;
+pub(crate) mod directory;
 mod dispatch;
 pub(crate) mod info;
+mod lend;
 pub(crate) mod listen;
 mod pause;
 pub(crate) mod pubsub;
 mod seat;
 mod tracking;
+pub(crate) mod wicket;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -30,6 +33,7 @@ use self::complaints::Complaints;
 use self::pause::Pause;
 use self::pubsub::{ClientId, PubSub};
 use self::seat::Seat;
+use self::wicket::Wicket;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::driver::{Errand, Wish};
@@ -69,6 +73,7 @@ pub(crate) struct Hall {
     log: Log,
     desk: Rc<Desk>,
     driver: mpsc::Sender<Wish>,
+    wicket: Wicket,
     seats: RefCell<BTreeMap<ClientId, Rc<Seat>>>,
     next_id: Cell<ClientId>,
     max_clients: usize,
@@ -110,7 +115,7 @@ impl Hall {
         process: info::Process,
         max_clients: u32,
         log: Log,
-        (desk, driver): (Rc<Desk>, mpsc::Sender<Wish>),
+        (desk, driver, wicket): (Rc<Desk>, mpsc::Sender<Wish>, Wicket),
     ) -> Self {
         let max_clients = usize::try_from(max_clients).unwrap_or(usize::MAX);
         let hall = Self {
@@ -126,6 +131,7 @@ impl Hall {
             log,
             desk,
             driver,
+            wicket,
             seats: RefCell::default(),
             next_id: Cell::new(3),
             max_clients,
@@ -220,9 +226,11 @@ impl Hall {
         file.filter(|path| !path.is_empty()).cloned()
     }
 
-    /// Has the users written with the next write of the configuration file, unless they are in a
-    /// file of their own.
+    /// Has clients at the wicket judged by what the users are from now on, and has the users
+    /// written with the next write of the configuration file, unless they are in a file of their
+    /// own.
     fn users_changed(&self) {
+        self.recall_all();
         if self.acl_file().is_none() {
             self.roster.set(self.users.borrow().lines());
         }
@@ -232,6 +240,13 @@ impl Hall {
     fn close_all(&self, chosen: impl Fn(&Seat) -> bool) {
         for seat in self.seats.borrow().values().filter(|seat| chosen(seat)) {
             seat.kill();
+        }
+    }
+
+    /// Has all clients come back from the wicket, since something is not as it was.
+    fn recall_all(&self) {
+        for seat in self.seats.borrow().values() {
+            seat.recall();
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bartizan_core::provide::reply::Reply;
@@ -14,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::pubsub::{ClientId, Kind};
 use super::tracking::Tracking;
+use super::wicket::Loan;
 
 /// Bytes that may wait for a subscriber who does not read; beyond it the client is closed, as by
 /// Redis's default `client-output-buffer-limit pubsub`.
@@ -35,8 +37,10 @@ pub(crate) struct Seat {
     pub(crate) laddr: String,
     /// When it connected.
     pub(crate) since: Mono,
-    /// When it last sent something.
-    pub(crate) active: Cell<Mono>,
+    /// When it last sent something here.
+    active: Cell<Mono>,
+    /// While it is at the wicket.
+    loan: RefCell<Option<Arc<Loan>>>,
     /// Who it is; `None` until it has authenticated.
     pub(crate) user: RefCell<Option<Rc<str>>>,
     /// The dialect it speaks.
@@ -127,6 +131,7 @@ impl Seat {
             laddr,
             since: now,
             active: Cell::new(now),
+            loan: RefCell::default(),
             user: RefCell::default(),
             protocol: Cell::default(),
             name: RefCell::default(),
@@ -145,6 +150,39 @@ impl Seat {
             woken: Cell::new(false),
             waker: RefCell::default(),
             killed: Cell::new(false),
+        }
+    }
+
+    /// It sent something now.
+    pub(crate) fn is_active(&self, now: Mono) {
+        self.active.set(now);
+    }
+
+    /// When it last sent something.
+    pub(crate) fn active(&self) -> Mono {
+        match &*self.loan.borrow() {
+            Some(loan) => loan.active(),
+            None => self.active.get(),
+        }
+    }
+
+    /// It goes to the wicket.
+    pub(crate) fn lend(&self) -> Arc<Loan> {
+        let loan = Arc::new(Loan::new(self.active.get()));
+        *self.loan.borrow_mut() = Some(Arc::clone(&loan));
+        loan
+    }
+
+    /// It came back.
+    pub(crate) fn is_back(&self) {
+        self.active.set(self.active());
+        self.loan.take();
+    }
+
+    /// From now on it is answered nothing at the wicket. It comes back.
+    pub(crate) fn recall(&self) {
+        if let Some(loan) = &*self.loan.borrow() {
+            loan.recall();
         }
     }
 
@@ -258,6 +296,7 @@ impl Seat {
     }
 
     fn wake(&self) {
+        self.recall();
         self.woken.set(true);
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();

@@ -57,3 +57,4 @@ mod tls;
 mod tls_fleet;
 #[cfg(feature = "tls")]
 mod tls_users;
+mod wicket;

@@ -121,6 +121,17 @@ impl Client {
         })
     }
 
+    /// The same connection once more, to send from another thread.
+    ///
+    /// # Errors
+    /// When no more files may be opened.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let stream = self.stream.get_ref().try_clone()?;
+        Ok(Self {
+            stream: BufReader::new(stream),
+        })
+    }
+
     /// Changes how long a read may take; `None` waits for ever.
     ///
     /// # Errors

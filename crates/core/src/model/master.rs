@@ -19,6 +19,7 @@ use crate::model::peer::Peer;
 use crate::model::server::Server;
 use crate::monitor::link::{Link, Owner, Subscription};
 use crate::notify::event::EventKind;
+use crate::output::Output;
 use crate::provide::options::{Credentials, MasterOptions};
 use crate::report::Role;
 use crate::time::Mono;
@@ -63,6 +64,8 @@ pub(crate) struct Master {
     pub(crate) doubted_at: Option<Mono>,
     /// What the disk was given last.
     pub(crate) memory: Memory,
+    /// Where clients were last told that it is, in announced form.
+    pub(crate) whereabouts: Option<Addr>,
 }
 
 /// The last vote cast for this master. After a restart the leader is forgotten, the epoch not.
@@ -128,6 +131,7 @@ impl Master {
             former: None,
             doubted_at: None,
             memory: Memory::default(),
+            whereabouts: None,
         };
         master.add_server(cx, &state.configuration.addr, Role::Master);
         for addr in &state.replicas {
@@ -218,6 +222,18 @@ impl Master {
     /// Its address.
     pub(crate) fn told_addr(&self) -> &Addr {
         &self.told().addr
+    }
+
+    /// Says where clients are told that it is, where that has changed.
+    pub(crate) fn tell_whereabouts(&mut self, cx: &mut Ctx) {
+        let addr = cx.shown_addr(self.told_addr());
+        if self.whereabouts.as_ref() != Some(&addr) {
+            self.whereabouts = Some(addr.clone());
+            cx.out.push(Output::Whereabouts {
+                name: self.name.clone(),
+                addr: Some(addr),
+            });
+        }
     }
 
     /// The instance prefix of an event (spec §4): kind, name, address, and for all but the master

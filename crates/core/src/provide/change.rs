@@ -165,6 +165,10 @@ fn remove(masters: &mut Masters, cx: &mut Ctx, name: &MasterName) -> Result<Outc
     cx.gate.forget(name);
     master.tell(cx, EventKind::Unmonitor, About::Master);
     master.forget_instances(cx);
+    cx.out.push(Output::Whereabouts {
+        name: name.clone(),
+        addr: None,
+    });
     cx.gate.touch();
     refresh_peer_terms(masters, cx);
     Ok(Outcome::Saved(Reply::OK))

@@ -33,9 +33,7 @@ pub(crate) fn answer(masters: &Masters, cx: &Ctx, now: Mono, query: &Query) -> R
         Query::Replicas(name) => find(name).map(|master| view.replicas(master)),
         Query::Sentinels(name) => find(name).map(|master| view.sentinels(master)),
         Query::MasterAddr(name) => Ok(masters.get(name).map_or(Reply::NullArray, |master| {
-            let addr = master.told_addr();
-            let parts = [cx.shown(&addr.host), addr.port.to_string()];
-            Reply::Array(parts.into_iter().map(Reply::bulk).collect())
+            Reply::address(&cx.shown_addr(master.told_addr()))
         })),
         Query::CkQuorum(name) => find(name).map(|master| check_quorum(cx, master)),
         Query::MyId => Ok(Reply::bulk(cx.me.to_string())),

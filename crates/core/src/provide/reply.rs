@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::addr::Addr;
 use crate::report::PackedText;
 
 /// A reply to a client.
@@ -33,6 +34,14 @@ impl Reply {
     /// What every command answers that names an unknown master.
     pub const NO_SUCH_MASTER: Self =
         Self::Error(Cow::Borrowed("ERR No such master with that name"));
+
+    /// Host and port, as clients are told where a master is.
+    pub fn address(addr: &Addr) -> Self {
+        Self::Array(vec![
+            Self::bulk(addr.host.to_string()),
+            Self::bulk(addr.port.to_string()),
+        ])
+    }
 
     /// A bulk string.
     pub fn bulk(text: impl Into<Cow<'static, str>>) -> Self {

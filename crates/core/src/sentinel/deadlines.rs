@@ -76,7 +76,11 @@ impl Sentinel {
         }
     }
 
+    /// What follows from whatever was done to a master: its next deadline, and where it is.
     pub(super) fn refresh_master(&mut self, name: &MasterName) {
+        if let Some(master) = self.masters.get_mut(name) {
+            master.tell_whereabouts(&mut self.cx);
+        }
         let due = self
             .masters
             .get(name)

@@ -18,7 +18,8 @@ mod world;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bartizan_core::ids::{CallId, Epoch, LinkId, PersistSeq, RequestId};
+use bartizan_core::addr::Addr;
+use bartizan_core::ids::{CallId, Epoch, LinkId, MasterName, PersistSeq, RequestId};
 use bartizan_core::input::{Answer, Input, LinkError};
 use bartizan_core::model::durable::{Durable, MasterState};
 use bartizan_core::output::{Call, LinkKind, Output};
@@ -51,6 +52,9 @@ pub(crate) struct Bench {
     pub(crate) calls: Vec<(LinkId, CallId, Call)>,
     pub(crate) writing: Option<(PersistSeq, Durable)>,
     asked: u64,
+    /// Where clients are told that masters are: each drain compares it with what they would be
+    /// answered.
+    pub(crate) whereabouts: BTreeMap<MasterName, Option<Addr>>,
     /// What was said and written, in order, where a test asks for it.
     pub(crate) trace: Option<Vec<Trace>>,
     /// The most outputs that one input had.
@@ -106,6 +110,7 @@ impl Bench {
             calls: Vec::new(),
             writing: None,
             asked: 0,
+            whereabouts: BTreeMap::new(),
             trace: None,
             most: 0,
             echoes: VecDeque::new(),
@@ -319,9 +324,16 @@ impl Bench {
             assert!(count < 10_000, "too many outputs of one input");
             self.most = self.most.max(count);
             self.record(|| Trace::Said(output.clone()));
-            let line = render::output(&self.links, &output);
-            self.history.push((self.now, line));
+            if !matches!(output, Output::Whereabouts { .. }) {
+                let line = render::output(&self.links, &output);
+                self.history.push((self.now, line));
+            }
             self.note(output);
+        }
+        for (name, addr) in &self.whereabouts {
+            let told = addr.as_ref().map_or(Reply::NullArray, Reply::address);
+            let asked = self.query(&Query::MasterAddr(name.clone()));
+            assert_eq!(told, asked, "where {name} is");
         }
     }
 
@@ -349,6 +361,9 @@ impl Bench {
             Output::Persist { seq, durable } => {
                 assert!(self.writing.is_none(), "two writes at a time");
                 self.writing = Some((seq, *durable));
+            }
+            Output::Whereabouts { name, addr } => {
+                self.whereabouts.insert(name, addr);
             }
             _ => {}
         }

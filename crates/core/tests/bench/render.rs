@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bartizan_core::addr::Addr;
 use bartizan_core::ids::LinkId;
 use bartizan_core::model::durable::Durable;
 use bartizan_core::output::{Call, LinkKind, Output, ReplicaOf};
@@ -22,6 +23,12 @@ pub(crate) fn output(links: &BTreeMap<LinkId, (u16, LinkKind)>, output: &Output)
         Output::Event(event) => format!("{} {}", event.kind.name(), event.payload),
         Output::Log { text, .. } => format!("log {text}"),
         Output::SetLogThreshold(threshold) => format!("loglevel {}", threshold.word()),
+        Output::Whereabouts { name, addr } => {
+            let addr = addr
+                .as_ref()
+                .map_or_else(|| "nowhere".to_owned(), Addr::to_string);
+            format!("at {name} {addr}")
+        }
         Output::Answer { request, reply: it } => format!("reply {} {}", request.get(), reply(it)),
         Output::Persist { durable, .. } => format!("persist {}", state(durable)),
         Output::Resolve { host } => format!("resolve {host}"),

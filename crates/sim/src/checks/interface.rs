@@ -1,5 +1,6 @@
 //! S11: at each Sentinel `+switch-master` events chain, and what it answers afterwards is the new
-//! address. So a client that only listens knows as much as one that asks.
+//! address. So a client that only listens knows as much as one that asks. And who is told of
+//! whereabouts that change (`Output::Whereabouts`) knows what the core would answer.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ use crate::settle::addr_of_reply;
 pub(crate) struct Interface {
     believed: BTreeMap<(usize, MasterName), Addr>,
     switched: Vec<(MasterName, Addr)>,
+    /// Where clients are told that masters are, without asking the core.
+    whereabouts: BTreeMap<usize, BTreeMap<MasterName, Option<Addr>>>,
 }
 
 impl Check for Interface {
@@ -33,6 +36,7 @@ impl Check for Interface {
             Seen::Boot(file) => {
                 self.switched.clear();
                 self.believed.retain(|(h, _), _| *h != host);
+                self.whereabouts.remove(&host);
                 for state in &file.masters {
                     let key = (host, state.name.clone());
                     self.believed.insert(key, state.configuration.addr.clone());
@@ -59,7 +63,18 @@ impl Check for Interface {
                 }
                 self.switched.push((name.clone(), new));
             }
+            Seen::Output(Output::Whereabouts { name, addr }, _) => {
+                let told = self.whereabouts.entry(host).or_default();
+                told.insert(name.clone(), addr.clone());
+            }
             Seen::Drained { brain, .. } => {
+                for (name, told) in self.whereabouts.entry(host).or_default() {
+                    let says =
+                        addr_of_reply(&brain.query(scene.mono, &Query::MasterAddr(name.clone())));
+                    if says != *told {
+                        return Err(format!("{name} is at {says:?}, and clients hear {told:?}"));
+                    }
+                }
                 for (name, new) in self.switched.drain(..) {
                     let says =
                         addr_of_reply(&brain.query(scene.mono, &Query::MasterAddr(name.clone())));

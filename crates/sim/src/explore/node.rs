@@ -402,6 +402,7 @@ impl Node {
             Output::Log { .. }
             | Output::Resolve { .. }
             | Output::SetLogThreshold(_)
+            | Output::Whereabouts { .. }
             | Output::RunScript { .. }
             | Output::KillScript { .. }
             // The servers of these small worlds tell nothing of their histories.

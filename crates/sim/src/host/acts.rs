@@ -217,6 +217,7 @@ impl World {
             Output::Event(_)
             | Output::Log { .. }
             | Output::SetLogThreshold(_)
+            | Output::Whereabouts { .. }
             | Output::KillScript { .. } => {}
         }
     }

@@ -135,6 +135,7 @@ async fn load(hall: &Rc<Hall>) -> Frame {
         Err(complaints) => return error(&format!("ERR {complaints}")),
     };
     let older = hall.users.replace(newer);
+    hall.users_changed();
     hall.close_all(|seat| {
         let users = hall.users.borrow();
         seat.user

@@ -1,0 +1,289 @@
+//! The wicket: threads of their own for the one question that clients ask all day, where a master
+//! is.
+//!
+//! While many masters fail at once, the loop is busy with them for milliseconds at a time, and on
+//! a busy machine it waits for a core like everybody who has much to do. A client that does
+//! nothing but ask is lent to a thread that does nothing but answer, from the [`Directory`]. With
+//! the first other request, or when somebody else's doing concerns it, it goes back to the hall:
+//! only there is it known what a client is and may do.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
+use std::num::NonZero;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+use std::thread;
+
+use bartizan_core::provide::query::Query;
+use bartizan_core::time::Mono;
+use bartizan_wire::request::{self, Request};
+use bartizan_wire::resp::{Argv, RequestDecoder};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use super::SCRATCH_BYTES;
+use super::directory::Directory;
+use crate::clock::Clock;
+use crate::net::stream::{Detached, Stream};
+
+/// Threads at most. Each waits for a core by itself, so that on a busy machine two of them answer
+/// sooner than one with twice as much to do; and those who ask without a pause get no more cores
+/// than that.
+const CLERKS: usize = 2;
+
+/// The way to the threads.
+#[derive(Debug)]
+pub(crate) struct Wicket {
+    /// To each of them. What waits there is bounded by the number of clients.
+    clerks: Vec<mpsc::UnboundedSender<Visit>>,
+    /// How many clients came so far.
+    visits: Cell<usize>,
+    tally: Arc<Tally>,
+}
+
+/// What was done at the wicket, for `INFO`.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Requests.
+    pub(crate) commands: AtomicU64,
+    /// Bytes read.
+    pub(crate) bytes_in: AtomicU64,
+    /// Bytes written.
+    pub(crate) bytes_out: AtomicU64,
+}
+
+/// What a client takes along from one thread to the other, besides its connection.
+pub(crate) struct Guest {
+    /// What it sends.
+    pub(crate) decoder: RequestDecoder,
+    /// A request that is not answered at the wicket.
+    pub(crate) request: Option<Argv>,
+    /// Bytes that it sent behind that.
+    pub(crate) unread: Vec<u8>,
+    /// Bytes that it is to be sent before anything else.
+    pub(crate) unsent: Vec<u8>,
+}
+
+/// A client that comes.
+struct Visit {
+    stream: Detached,
+    guest: Guest,
+    loan: Arc<Loan>,
+    /// Its way back. Closed when it has left.
+    back: oneshot::Sender<(Detached, Guest)>,
+}
+
+/// What both threads know of a client that is lent.
+#[derive(Debug)]
+pub(crate) struct Loan {
+    is_recalled: AtomicBool,
+    bell: Notify,
+    /// When the client last sent something, in ms.
+    active: AtomicU64,
+}
+
+impl Loan {
+    /// Of a client that last sent something just now.
+    pub(crate) fn new(now: Mono) -> Self {
+        Self {
+            is_recalled: false.into(),
+            bell: Notify::new(),
+            active: now.as_ms().into(),
+        }
+    }
+
+    /// From now on the client is answered nothing at the wicket, and comes back.
+    pub(crate) fn recall(&self) {
+        self.is_recalled.store(true, Ordering::SeqCst);
+        self.bell.notify_one();
+    }
+
+    /// When the client last sent something.
+    pub(crate) fn active(&self) -> Mono {
+        Mono::from_ms(self.active.load(Ordering::Relaxed))
+    }
+}
+
+impl Wicket {
+    /// Starts the threads, not more than there are cores.
+    ///
+    /// # Errors
+    /// When the system has none to give.
+    pub(crate) fn open(directory: &Directory) -> io::Result<Self> {
+        let tally = Arc::new(Tally::default());
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let clerks = (0..cores.min(CLERKS)).map(|_| engage(directory.clone(), Arc::clone(&tally)));
+        Ok(Self {
+            clerks: clerks.collect::<io::Result<_>>()?,
+            visits: Cell::new(0),
+            tally,
+        })
+    }
+
+    /// What was done here.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Takes a client in. It comes back by way of the receiver, which is closed when it has left.
+    pub(crate) fn take(
+        &self,
+        (stream, guest): (Detached, Guest),
+        loan: Arc<Loan>,
+    ) -> oneshot::Receiver<(Detached, Guest)> {
+        let (back, returned) = oneshot::channel();
+        let visit = Visit {
+            stream,
+            guest,
+            loan,
+            back,
+        };
+        let number = self.visits.get();
+        self.visits.set(number.wrapping_add(1));
+        let clerk = number.checked_rem(self.clerks.len());
+        if let Some(clerk) = clerk.and_then(|index| self.clerks.get(index)) {
+            // The thread lives as long as the process.
+            let _ = clerk.send(visit);
+        }
+        returned
+    }
+}
+
+/// Starts one thread.
+fn engage(directory: Directory, tally: Arc<Tally>) -> io::Result<mpsc::UnboundedSender<Visit>> {
+    let (sender, visitors) = mpsc::unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    thread::Builder::new()
+        .name("wicket".to_owned())
+        .spawn(move || {
+            let clerk = Clerk {
+                directory,
+                tally,
+                scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            };
+            LocalSet::new().block_on(&runtime, serve(Rc::new(clerk), visitors));
+        })?;
+    Ok(sender)
+}
+
+async fn serve(clerk: Rc<Clerk>, mut visitors: mpsc::UnboundedReceiver<Visit>) {
+    while let Some(visit) = visitors.recv().await {
+        let clerk = Rc::clone(&clerk);
+        tokio::task::spawn_local(async move {
+            let (mut guest, loan) = (visit.guest, visit.loan);
+            let Ok(stream) = visit.stream.attach() else {
+                return;
+            };
+            if clerk.attend(&stream, &mut guest, &loan).await.is_ok()
+                && let Ok(stream) = stream.detach()
+            {
+                // It is waited for, unless the process ends.
+                let _ = visit.back.send((stream, guest));
+            }
+        });
+    }
+}
+
+/// Who answers.
+struct Clerk {
+    directory: Directory,
+    tally: Arc<Tally>,
+    scratch: RefCell<Box<[u8]>>,
+}
+
+impl Clerk {
+    /// Serves a client until it has to go back.
+    ///
+    /// # Errors
+    /// When it has left.
+    async fn attend(&self, stream: &Stream, guest: &mut Guest, loan: &Loan) -> io::Result<()> {
+        let mut recalled = pin!(loan.bell.notified());
+        loop {
+            let owes = !guest.unsent.is_empty();
+            // One poll for all it waits for: a future for each would be most of what our side of
+            // an answer costs.
+            let ready = poll_fn(|cx| {
+                let ready = if owes {
+                    stream.poll_writable(cx)
+                } else {
+                    stream.poll_readable(cx)
+                };
+                match ready {
+                    Poll::Ready(ready) => Poll::Ready(Some(ready)),
+                    Poll::Pending => recalled.as_mut().poll(cx).map(|()| None),
+                }
+            });
+            let Some(ready) = ready.await else {
+                return Ok(());
+            };
+            ready?;
+            let stays = owes || self.hear(stream, guest, loan)?;
+            self.say(stream, guest)?;
+            if !stays {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads and answers what there is; whether the client may stay.
+    fn hear(&self, stream: &Stream, guest: &mut Guest, loan: &Loan) -> io::Result<bool> {
+        let mut scratch = self.scratch.borrow_mut();
+        let read = match stream.try_read(&mut scratch) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+            read => read?,
+        };
+        loan.active.store(Clock.now().as_ms(), Ordering::Relaxed);
+        count(&self.tally.bytes_in, read);
+        let mut rest = scratch.get(..read).unwrap_or_default();
+        while !rest.is_empty() && guest.request.is_none() {
+            // What is no request is read once more where it is refused.
+            let Ok((used, request)) = guest.decoder.decode(rest) else {
+                break;
+            };
+            rest = rest.get(used..).unwrap_or_default();
+            guest.request = request.filter(|argv| !self.answer(argv, loan, &mut guest.unsent));
+        }
+        guest.unread = rest.to_vec();
+        Ok(guest.request.is_none() && rest.is_empty())
+    }
+
+    /// Answers a request, if it is one that is answered here and now.
+    fn answer(&self, argv: &Argv, loan: &Loan, out: &mut Vec<u8>) -> bool {
+        if loan.is_recalled.load(Ordering::SeqCst) {
+            return false;
+        }
+        match request::find(argv).and_then(|spec| spec.parse(argv)) {
+            Ok(Request::Query(Query::MasterAddr(name))) if self.directory.tell(&name, out) => {
+                count(&self.tally.commands, 1);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Writes what the socket takes.
+    fn say(&self, stream: &Stream, guest: &mut Guest) -> io::Result<()> {
+        while !guest.unsent.is_empty() {
+            match stream.try_write(&guest.unsent) {
+                Ok(written) => {
+                    count(&self.tally.bytes_out, written);
+                    guest.unsent.drain(..written);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(u64::try_from(by).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
