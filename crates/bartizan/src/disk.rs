@@ -16,6 +16,7 @@ use bartizan_core::ids::PersistSeq;
 use bartizan_core::input::Input;
 use bartizan_core::model::durable::Durable;
 
+use crate::crew;
 use crate::log::Log;
 use crate::replace::{self, Saved, replace};
 
@@ -47,9 +48,7 @@ impl Disk {
             told_in_place: false,
             changed: 0,
         };
-        std::thread::Builder::new()
-            .name("disk".to_owned())
-            .spawn(move || writer.run(&waiting, &report))?;
+        crew::start("disk", move || writer.run(&waiting, &report))?;
         Ok(Self { jobs })
     }
 

@@ -16,6 +16,7 @@ use bartizan_core::notify::event::{Level, Threshold};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::crew;
 use crate::syslog::Syslog;
 
 /// Lines that may wait for the writer; beyond it they are counted and left out.
@@ -98,9 +99,7 @@ impl Log {
         let (lines, waiting) = sync_channel(WAITING_LINES);
         let lost = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&lost);
-        std::thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || write_lines(&settings, &waiting, &counter))?;
+        crew::start("log", move || write_lines(&settings, &waiting, &counter))?;
         let log = Self {
             threshold: Arc::new(AtomicU8::new(NOTHING)),
             lost,

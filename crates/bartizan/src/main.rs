@@ -9,6 +9,7 @@ mod again;
 mod cli;
 mod clock;
 mod config;
+mod crew;
 mod daemon;
 mod desk;
 mod diagnostic;

@@ -49,8 +49,8 @@ impl Stream {
         !matches!(self, Self::Tls(_))
     }
 
-    /// Takes it out of this thread. Who speaks TLS cannot leave: more than one connection belongs
-    /// to its session.
+    /// Takes it out of this thread. Who speaks TLS cannot leave: its session takes turns with
+    /// others at calculating.
     pub(crate) fn detach(self) -> io::Result<Detached> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),

@@ -28,6 +28,7 @@ use tokio::task::LocalSet;
 use super::SCRATCH_BYTES;
 use super::directory::Directory;
 use crate::clock::Clock;
+use crate::crew;
 use crate::net::stream::{Detached, Stream};
 
 /// Threads at most. Each waits for a core by itself, so that on a busy machine two of them answer
@@ -159,16 +160,14 @@ fn engage(directory: Directory, tally: Arc<Tally>) -> io::Result<mpsc::Unbounded
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
-    thread::Builder::new()
-        .name("wicket".to_owned())
-        .spawn(move || {
-            let clerk = Clerk {
-                directory,
-                tally,
-                scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
-            };
-            LocalSet::new().block_on(&runtime, serve(Rc::new(clerk), visitors));
-        })?;
+    crew::start("wicket", move || {
+        let clerk = Clerk {
+            directory,
+            tally,
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+        };
+        LocalSet::new().block_on(&runtime, serve(Rc::new(clerk), visitors));
+    })?;
     Ok(sender)
 }
 
