@@ -15,6 +15,7 @@ use bartizan_core::provide::reply::Reply;
 use bartizan_core::time::Mono;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::exit::Exit;
@@ -153,6 +154,7 @@ impl Driver {
                 () = wait => {}
                 _ = sources.wishes.recv_many(&mut wishes, WISHES_AT_ONCE), if self.desk.is_open() => {}
             }
+            self.directory.confirm(Clock.now());
             // A flood of inputs must not keep clients waiting for ever.
             while self.desk.is_open()
                 && wishes.len() < WISHES_AT_ONCE

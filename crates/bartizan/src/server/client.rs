@@ -289,7 +289,7 @@ impl Client {
                 count(&self.hall.tally.bytes_in, n);
                 self.unread
                     .extend_from_slice(scratch.get(..n).unwrap_or_default());
-                self.seat.is_active(self.hall.clock.now());
+                self.seat.heard(self.hall.clock.now());
                 if self.seat.command.get() == "NULL" && self.unread.starts_with(TLS_HELLO) {
                     self.hall.complaints.tell(
                         &self.hall,

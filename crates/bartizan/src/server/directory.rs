@@ -1,42 +1,68 @@
 //! Where masters are, as clients are told: for a thread that has no core to ask.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bartizan_core::addr::Addr;
 use bartizan_core::ids::MasterName;
 use bartizan_core::provide::reply::Reply;
+use bartizan_core::time::{Mono, Span};
 use bartizan_wire::reply;
 use bartizan_wire::resp::Protocol;
+
+/// A loop that watches a master has a turn several times in this time.
+const CURRENT_FOR: Span = Span::secs(2);
 
 /// What `SENTINEL GET-MASTER-ADDR-BY-NAME` answers for each master. It is the core's answer: the
 /// driver notes each change before anybody hears of what made it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Directory(Arc<RwLock<HashMap<MasterName, Box<[u8]>>>>);
+pub(crate) struct Directory(Arc<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    replies: RwLock<HashMap<MasterName, Box<[u8]>>>,
+    /// When the driver last had a turn, in ms.
+    confirmed: AtomicU64,
+}
 
 impl Directory {
     /// From now on that is where a master is; with no address, nobody is told of it here.
     pub(crate) fn note(&self, name: MasterName, addr: Option<&Addr>) {
-        let entry = addr.map(encoded);
+        let reply = addr.map(encoded);
         // Nothing can fail while it is held.
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match entry {
-            Some(bytes) => {
-                all.insert(name, bytes);
-            }
-            None => {
-                all.remove(&name);
-            }
-        }
+        let mut replies = self
+            .0
+            .replies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        match reply {
+            Some(reply) => replies.insert(name, reply),
+            None => replies.remove(&name),
+        };
     }
 
-    /// Appends the reply that tells where a master is; whether there is one.
-    pub(crate) fn tell(&self, name: &MasterName, out: &mut Vec<u8>) -> bool {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(bytes) = all.get(name) else {
+    /// What is noted is so, now.
+    pub(crate) fn confirm(&self, now: Mono) {
+        self.0.confirmed.store(now.as_ms(), Ordering::Relaxed);
+    }
+
+    /// Appends the reply that tells where a master is; whether there is one. Where the driver hangs
+    /// there is none: a Sentinel that does not watch must not be believed.
+    pub(crate) fn tell(&self, name: &MasterName, now: Mono, out: &mut Vec<u8>) -> bool {
+        let confirmed = Mono::from_ms(self.0.confirmed.load(Ordering::Relaxed));
+        if now.since(confirmed) > CURRENT_FOR {
+            return false;
+        }
+        let replies = self
+            .0
+            .replies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(reply) = replies.get(name) else {
             return false;
         };
-        out.extend_from_slice(bytes);
+        out.extend_from_slice(reply);
         true
     }
 }
@@ -56,18 +82,38 @@ mod tests {
         Addr::new(bartizan_core::addr::Host::parse(host).unwrap(), port)
     }
 
+    const NOW: Mono = Mono::from_ms(1_000_000);
+
+    fn told(directory: &Directory, now: Mono) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        let told = directory.tell(&MasterName::new("mymaster"), now, &mut out);
+        told.then_some(out)
+    }
+
     #[test]
     fn it_tells_what_was_noted_last() {
         let directory = Directory::default();
+        directory.confirm(NOW);
         let name = MasterName::new("mymaster");
-        let mut out = Vec::new();
-        assert!(!directory.tell(&name, &mut out));
+        assert_eq!(told(&directory, NOW), None);
         directory.note(name.clone(), Some(&addr("127.0.0.1", 6379)));
         directory.note(name.clone(), Some(&addr("127.0.0.2", 6380)));
-        assert!(directory.tell(&name, &mut out));
-        assert_eq!(out, b"*2\r\n$9\r\n127.0.0.2\r\n$4\r\n6380\r\n");
-        directory.note(name.clone(), None);
-        assert!(!directory.tell(&name, &mut out));
+        let reply = b"*2\r\n$9\r\n127.0.0.2\r\n$4\r\n6380\r\n";
+        assert_eq!(told(&directory, NOW).as_deref(), Some(&reply[..]));
+        directory.note(name, None);
+        assert_eq!(told(&directory, NOW), None);
+    }
+
+    #[test]
+    fn it_tells_nothing_while_the_driver_hangs() {
+        let directory = Directory::default();
+        directory.note(MasterName::new("mymaster"), Some(&addr("127.0.0.1", 6379)));
+        directory.confirm(NOW);
+        assert!(told(&directory, NOW + CURRENT_FOR).is_some());
+        let late = NOW + CURRENT_FOR + Span::ms(1);
+        assert_eq!(told(&directory, late), None);
+        directory.confirm(late);
+        assert!(told(&directory, late).is_some());
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Client {
                 returned.await
             }
         };
-        seat.is_back();
+        seat.take_back();
         // Without a word it has left.
         let (stream, guest) = returned.map_err(|_| Gone)?;
         let stream = stream.attach().map_err(|_| Gone)?;

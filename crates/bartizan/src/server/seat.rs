@@ -154,7 +154,7 @@ impl Seat {
     }
 
     /// It sent something now.
-    pub(crate) fn is_active(&self, now: Mono) {
+    pub(crate) fn heard(&self, now: Mono) {
         self.active.set(now);
     }
 
@@ -173,8 +173,8 @@ impl Seat {
         loan
     }
 
-    /// It came back.
-    pub(crate) fn is_back(&self) {
+    /// It is here again.
+    pub(crate) fn take_back(&self) {
         self.active.set(self.active());
         self.loan.take();
     }

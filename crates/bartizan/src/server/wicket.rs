@@ -103,6 +103,10 @@ impl Loan {
         self.bell.notify_one();
     }
 
+    fn is_recalled(&self) -> bool {
+        self.is_recalled.load(Ordering::SeqCst)
+    }
+
     /// When the client last sent something.
     pub(crate) fn active(&self) -> Mono {
         Mono::from_ms(self.active.load(Ordering::Relaxed))
@@ -238,7 +242,8 @@ impl Clerk {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
             read => read?,
         };
-        loan.active.store(Clock.now().as_ms(), Ordering::Relaxed);
+        let now = Clock.now();
+        loan.active.store(now.as_ms(), Ordering::Relaxed);
         count(&self.tally.bytes_in, read);
         let mut rest = scratch.get(..read).unwrap_or_default();
         while !rest.is_empty() && guest.request.is_none() {
@@ -247,24 +252,22 @@ impl Clerk {
                 break;
             };
             rest = rest.get(used..).unwrap_or_default();
-            guest.request = request.filter(|argv| !self.answer(argv, loan, &mut guest.unsent));
+            guest.request = request
+                .filter(|argv| loan.is_recalled() || !self.answer(argv, now, &mut guest.unsent));
         }
         guest.unread = rest.to_vec();
         Ok(guest.request.is_none() && rest.is_empty())
     }
 
     /// Answers a request, if it is one that is answered here and now.
-    fn answer(&self, argv: &Argv, loan: &Loan, out: &mut Vec<u8>) -> bool {
-        if loan.is_recalled.load(Ordering::SeqCst) {
-            return false;
-        }
-        match request::find(argv).and_then(|spec| spec.parse(argv)) {
-            Ok(Request::Query(Query::MasterAddr(name))) if self.directory.tell(&name, out) => {
-                count(&self.tally.commands, 1);
-                true
-            }
+    fn answer(&self, argv: &Argv, now: Mono, out: &mut Vec<u8>) -> bool {
+        let asked = request::find(argv).and_then(|spec| spec.parse(argv));
+        let answered = match asked {
+            Ok(Request::Query(Query::MasterAddr(name))) => self.directory.tell(&name, now, out),
             _ => false,
-        }
+        };
+        count(&self.tally.commands, usize::from(answered));
+        answered
     }
 
     /// Writes what the socket takes.

@@ -1,6 +1,8 @@
 //! Clients that do nothing but ask where a master is, which other threads serve: they must not
 //! notice. All of it holds for redis-sentinel 7.0, unless said otherwise.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::acl::{Lone, shown};
@@ -248,4 +250,22 @@ fn who_asked_all_the_time_may_listen_from_then_on() {
     assert!(lone.sentinel.call(&other).is_ok());
     let message = client.read().unwrap();
     assert!(shown(&message).contains("master other 127.0.0.1 2"));
+}
+
+#[test]
+fn over_a_unix_socket_it_is_the_same() {
+    let lone = Lone::start("unixsocket DIR/sentinel.sock\n");
+    let mut stream = UnixStream::connect(lone.dir.path().join("sentinel.sock")).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut answer = |lines: usize| {
+        let lines = (0..lines).map(|_| answers.next().unwrap().unwrap());
+        lines.collect::<Vec<_>>().join(" ")
+    };
+    for _ in 0..100 {
+        stream.write_all(request(&QUESTION).as_bytes()).unwrap();
+        let answer = answer(5);
+        assert!(answer.starts_with("*2 $9 127.0.0.1 $"), "{answer}");
+    }
+    stream.write_all(b"PING\r\n").unwrap();
+    assert_eq!(answer(1), "+PONG");
 }
