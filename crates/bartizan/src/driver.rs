@@ -253,7 +253,7 @@ impl Driver {
                 Output::Event(event) => self.announce(&event),
                 Output::Log { level, text } => self.log.write(level, text),
                 Output::SetLogThreshold(threshold) => self.log.set_threshold(threshold),
-                Output::Whereabouts { name, addr } => self.directory.note(name, addr.as_ref()),
+                Output::Whereabouts { name, addr } => self.directory.note(&name, addr.as_ref()),
                 Output::Answer { request, reply } => self.owed.settle(request, reply),
                 Output::Persist { seq, durable } => self.disk.save(seq, durable),
                 Output::Resolve { host } => self.resolver.resolve(host),

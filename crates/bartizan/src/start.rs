@@ -257,7 +257,7 @@ fn assemble(
     let core = Sentinel::new(boot, pace.now());
     let desk = Rc::new(Desk::new(core, pace, id.is_none()));
     let directory = Directory::default();
-    let wicket = Wicket::open(&directory)?;
+    let wicket = Wicket::open(directory.clone())?;
     let hall = Hall::new(
         server,
         (users, roster),

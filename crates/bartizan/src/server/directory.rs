@@ -19,16 +19,21 @@ const CURRENT_FOR: Span = Span::secs(2);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Directory(Arc<Pages>);
 
+/// A reply as it is sent.
+type Encoded = Box<[u8]>;
+
 #[derive(Debug, Default)]
 struct Pages {
-    replies: RwLock<HashMap<MasterName, Box<[u8]>>>,
+    /// By name.
+    replies: RwLock<HashMap<Box<[u8]>, Encoded>>,
     /// When the driver last had a turn, in ms.
     confirmed: AtomicU64,
 }
 
 impl Directory {
     /// From now on that is where a master is; with no address, nobody is told of it here.
-    pub(crate) fn note(&self, name: MasterName, addr: Option<&Addr>) {
+    pub(crate) fn note(&self, name: &MasterName, addr: Option<&Addr>) {
+        let name = name.as_str().as_bytes();
         let reply = addr.map(encoded);
         // Nothing can fail while it is held.
         let mut replies = self
@@ -37,8 +42,8 @@ impl Directory {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         match reply {
-            Some(reply) => replies.insert(name, reply),
-            None => replies.remove(&name),
+            Some(reply) => replies.insert(Box::from(name), reply),
+            None => replies.remove(name),
         };
     }
 
@@ -49,7 +54,7 @@ impl Directory {
 
     /// Appends the reply that tells where a master is; whether there is one. Where the driver hangs
     /// there is none: a Sentinel that does not watch must not be believed.
-    pub(crate) fn tell(&self, name: &MasterName, now: Mono, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn tell(&self, name: &[u8], now: Mono, out: &mut Vec<u8>) -> bool {
         let confirmed = Mono::from_ms(self.0.confirmed.load(Ordering::Relaxed));
         if now.since(confirmed) > CURRENT_FOR {
             return false;
@@ -68,7 +73,7 @@ impl Directory {
 }
 
 /// The reply as it is sent, in either dialect.
-fn encoded(addr: &Addr) -> Box<[u8]> {
+fn encoded(addr: &Addr) -> Encoded {
     let mut bytes = Vec::new();
     reply::encode(&Reply::address(addr), Protocol::Resp2, &mut bytes);
     bytes.into_boxed_slice()
@@ -86,7 +91,7 @@ mod tests {
 
     fn told(directory: &Directory, now: Mono) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        let told = directory.tell(&MasterName::new("mymaster"), now, &mut out);
+        let told = directory.tell(b"mymaster", now, &mut out);
         told.then_some(out)
     }
 
@@ -96,18 +101,18 @@ mod tests {
         directory.confirm(NOW);
         let name = MasterName::new("mymaster");
         assert_eq!(told(&directory, NOW), None);
-        directory.note(name.clone(), Some(&addr("127.0.0.1", 6379)));
-        directory.note(name.clone(), Some(&addr("127.0.0.2", 6380)));
+        directory.note(&name, Some(&addr("127.0.0.1", 6379)));
+        directory.note(&name, Some(&addr("127.0.0.2", 6380)));
         let reply = b"*2\r\n$9\r\n127.0.0.2\r\n$4\r\n6380\r\n";
         assert_eq!(told(&directory, NOW).as_deref(), Some(&reply[..]));
-        directory.note(name, None);
+        directory.note(&name, None);
         assert_eq!(told(&directory, NOW), None);
     }
 
     #[test]
     fn it_tells_nothing_while_the_driver_hangs() {
         let directory = Directory::default();
-        directory.note(MasterName::new("mymaster"), Some(&addr("127.0.0.1", 6379)));
+        directory.note(&MasterName::new("mymaster"), Some(&addr("127.0.0.1", 6379)));
         directory.confirm(NOW);
         assert!(told(&directory, NOW + CURRENT_FOR).is_some());
         let late = NOW + CURRENT_FOR + Span::ms(1);

@@ -1,4 +1,4 @@
-//! The wicket: threads of their own for the one question that clients ask all day, where a master
+//! The wicket: a thread of its own for the one question that clients ask all day, where a master
 //! is.
 //!
 //! While many masters fail at once, the loop is busy with them for milliseconds at a time, and on
@@ -7,20 +7,16 @@
 //! the first other request, or when somebody else's doing concerns it, it goes back to the hall:
 //! only there is it known what a client is and may do.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
-use std::num::NonZero;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
-use std::thread;
 
-use bartizan_core::provide::query::Query;
 use bartizan_core::time::Mono;
-use bartizan_wire::request::{self, Request};
 use bartizan_wire::resp::{Argv, RequestDecoder};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -31,18 +27,11 @@ use crate::clock::Clock;
 use crate::crew;
 use crate::net::stream::{Detached, Stream};
 
-/// Threads at most. Each waits for a core by itself, so that on a busy machine two of them answer
-/// sooner than one with twice as much to do; and those who ask without a pause get no more cores
-/// than that.
-const CLERKS: usize = 2;
-
-/// The way to the threads.
+/// The way to the thread.
 #[derive(Debug)]
 pub(crate) struct Wicket {
-    /// To each of them. What waits there is bounded by the number of clients.
-    clerks: Vec<mpsc::UnboundedSender<Visit>>,
-    /// How many clients came so far.
-    visits: Cell<usize>,
+    /// Bounded by the number of clients.
+    visits: mpsc::UnboundedSender<Visit>,
     tally: Arc<Tally>,
 }
 
@@ -114,19 +103,26 @@ impl Loan {
 }
 
 impl Wicket {
-    /// Starts the threads, not more than there are cores.
+    /// Starts the thread.
     ///
     /// # Errors
     /// When the system has none to give.
-    pub(crate) fn open(directory: &Directory) -> io::Result<Self> {
+    pub(crate) fn open(directory: Directory) -> io::Result<Self> {
+        let (visits, visitors) = mpsc::unbounded_channel();
         let tally = Arc::new(Tally::default());
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let clerks = (0..cores.min(CLERKS)).map(|_| engage(directory.clone(), Arc::clone(&tally)));
-        Ok(Self {
-            clerks: clerks.collect::<io::Result<_>>()?,
-            visits: Cell::new(0),
-            tally,
-        })
+        let counts = Arc::clone(&tally);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        crew::start("wicket", move || {
+            let clerk = Clerk {
+                directory,
+                tally: counts,
+                scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            };
+            LocalSet::new().block_on(&runtime, serve(Rc::new(clerk), visitors));
+        })?;
+        Ok(Self { visits, tally })
     }
 
     /// What was done here.
@@ -147,32 +143,10 @@ impl Wicket {
             loan,
             back,
         };
-        let number = self.visits.get();
-        self.visits.set(number.wrapping_add(1));
-        let clerk = number.checked_rem(self.clerks.len());
-        if let Some(clerk) = clerk.and_then(|index| self.clerks.get(index)) {
-            // The thread lives as long as the process.
-            let _ = clerk.send(visit);
-        }
+        // The thread lives as long as the process.
+        let _ = self.visits.send(visit);
         returned
     }
-}
-
-/// Starts one thread.
-fn engage(directory: Directory, tally: Arc<Tally>) -> io::Result<mpsc::UnboundedSender<Visit>> {
-    let (sender, visitors) = mpsc::unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    crew::start("wicket", move || {
-        let clerk = Clerk {
-            directory,
-            tally,
-            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
-        };
-        LocalSet::new().block_on(&runtime, serve(Rc::new(clerk), visitors));
-    })?;
-    Ok(sender)
 }
 
 async fn serve(clerk: Rc<Clerk>, mut visitors: mpsc::UnboundedReceiver<Visit>) {
@@ -261,11 +235,12 @@ impl Clerk {
 
     /// Answers a request, if it is one that is answered here and now.
     fn answer(&self, argv: &Argv, now: Mono, out: &mut Vec<u8>) -> bool {
-        let asked = request::find(argv).and_then(|spec| spec.parse(argv));
-        let answered = match asked {
-            Ok(Request::Query(Query::MasterAddr(name))) => self.directory.tell(&name, now, out),
-            _ => false,
+        let [command, sub, name] = argv.as_slice() else {
+            return false;
         };
+        let answered = command.eq_ignore_ascii_case(b"sentinel")
+            && sub.eq_ignore_ascii_case(b"get-master-addr-by-name")
+            && self.directory.tell(name, now, out);
         count(&self.tally.commands, usize::from(answered));
         answered
     }

@@ -40,7 +40,7 @@ pub fn start(port: u16, old: BTreeMap<usize, SocketAddr>, stop: Stop) -> Result<
                 client = None;
             }
             // Looking must not be what the Sentinel is busy with.
-            std::thread::sleep((began.elapsed() * 6).clamp(PAUSE, Duration::from_millis(500)));
+            std::thread::sleep((began.elapsed() * 10).clamp(PAUSE, Duration::from_millis(500)));
         }
         Ok(news)
     })
