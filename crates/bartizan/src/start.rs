@@ -36,7 +36,6 @@ use crate::scripts::Scripts;
 use crate::server::acl::{Roster, Users};
 use crate::server::directory::Directory;
 use crate::server::info::{Process, VERSION};
-use crate::server::wicket::Wicket;
 use crate::server::{Hall, listen};
 use crate::signals::Signals;
 use crate::syslog::{self, Syslog};
@@ -257,15 +256,14 @@ fn assemble(
     let core = Sentinel::new(boot, pace.now());
     let desk = Rc::new(Desk::new(core, pace, id.is_none()));
     let directory = Directory::default();
-    let wicket = Wicket::open(directory.clone())?;
     let hall = Hall::new(
         server,
         (users, roster),
         process,
         max_clients,
         log.clone(),
-        (Rc::clone(&desk), wish_sender, wicket),
-    );
+        (Rc::clone(&desk), wish_sender, directory.clone()),
+    )?;
     let driver = Driver {
         desk,
         links: Links::new(input_sender.clone(), dialling, log.clone()),

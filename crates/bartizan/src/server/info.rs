@@ -1,6 +1,5 @@
 //! `INFO`: what this process says of itself (spec §3.4). The `# Sentinel` section is the core's.
 
-use std::cell::Cell;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -232,24 +231,21 @@ const STATS: &[&str] = &[
 ];
 
 fn stats(hall: &Hall) -> String {
-    let (tally, wicket) = (&hall.tally, hall.wicket.tally());
-    let both = |ours: &Cell<u64>, theirs: &AtomicU64| {
-        let sum = ours.get().wrapping_add(theirs.load(Ordering::Relaxed));
-        sum.to_string()
-    };
+    let tally = &hall.tally;
+    let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed).to_string();
     let pubsub = hall.pubsub.borrow();
     let lines: Vec<(&str, String)> = STATS
         .iter()
         .map(|&name| {
             let value = match name {
-                "total_connections_received" => tally.connections.get().to_string(),
-                "total_commands_processed" => both(&tally.commands, &wicket.commands),
-                "total_net_input_bytes" => both(&tally.bytes_in, &wicket.bytes_in),
-                "total_net_output_bytes" => both(&tally.bytes_out, &wicket.bytes_out),
-                "rejected_connections" => tally.rejected.get().to_string(),
+                "total_connections_received" => counted(&tally.connections),
+                "total_commands_processed" => counted(&tally.commands),
+                "total_net_input_bytes" => counted(&tally.bytes_in),
+                "total_net_output_bytes" => counted(&tally.bytes_out),
+                "rejected_connections" => counted(&tally.rejected),
                 "pubsub_channels" => pubsub.channels().to_string(),
                 "pubsub_patterns" => pubsub.patterns().to_string(),
-                "total_error_replies" => tally.errors.get().to_string(),
+                "total_error_replies" => counted(&tally.errors),
                 "expired_stale_perc" => "0.00".to_owned(),
                 name if name.ends_with("_kbps") => "0.00".to_owned(),
                 _ => "0".to_owned(),

@@ -13,12 +13,15 @@ mod pause;
 pub(crate) mod pubsub;
 mod seat;
 mod tracking;
-pub(crate) mod wicket;
+mod wicket;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bartizan_conf::ServerOptions;
 use bartizan_core::notify::event::{Event, Level};
@@ -30,6 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::acl::{DEFAULT_USER, Denial, Reason, Refusals, Roster, Users, Wanted};
 use self::complaints::Complaints;
+use self::directory::Directory;
 use self::pause::Pause;
 use self::pubsub::{ClientId, PubSub};
 use self::seat::Seat;
@@ -63,7 +67,7 @@ pub(crate) struct Hall {
     /// Who listens to what.
     pub(crate) pubsub: RefCell<PubSub>,
     /// What happened so far.
-    pub(crate) tally: Tally,
+    pub(crate) tally: Arc<Tally>,
     /// What `INFO` says of this process.
     pub(crate) process: info::Process,
     /// The steady clock.
@@ -81,42 +85,43 @@ pub(crate) struct Hall {
     complaints: Complaints,
 }
 
-/// Counters for `INFO`.
+/// Counters for `INFO`. The thread of the wicket counts too.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Clients that were let in.
-    pub(crate) connections: Cell<u64>,
+    pub(crate) connections: AtomicU64,
     /// Clients that were not.
-    pub(crate) rejected: Cell<u64>,
+    pub(crate) rejected: AtomicU64,
     /// Requests.
-    pub(crate) commands: Cell<u64>,
+    pub(crate) commands: AtomicU64,
     /// Error replies.
-    pub(crate) errors: Cell<u64>,
+    pub(crate) errors: AtomicU64,
     /// Bytes read.
-    pub(crate) bytes_in: Cell<u64>,
+    pub(crate) bytes_in: AtomicU64,
     /// Bytes written.
-    pub(crate) bytes_out: Cell<u64>,
+    pub(crate) bytes_out: AtomicU64,
 }
 
 /// Adds to a counter.
-pub(crate) fn count(counter: &Cell<u64>, by: usize) {
-    counter.set(
-        counter
-            .get()
-            .wrapping_add(u64::try_from(by).unwrap_or(u64::MAX)),
-    );
+pub(crate) fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(u64::try_from(by).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
 impl Hall {
-    /// An empty hall, where the core is asked at the desk and told by way of the driver.
+    /// An empty hall, where the core is asked at the desk and told by way of the driver, and the
+    /// wicket has the directory.
+    ///
+    /// # Errors
+    /// When the wicket's thread cannot be started.
     pub(crate) fn new(
         options: ServerOptions,
         (users, roster): (Users, Roster),
         process: info::Process,
         max_clients: u32,
         log: Log,
-        (desk, driver, wicket): (Rc<Desk>, mpsc::Sender<Wish>, Wicket),
-    ) -> Self {
+        (desk, driver, directory): (Rc<Desk>, mpsc::Sender<Wish>, Directory),
+    ) -> io::Result<Self> {
+        let tally = Arc::<Tally>::default();
         let max_clients = usize::try_from(max_clients).unwrap_or(usize::MAX);
         let hall = Self {
             refusals: RefCell::new(Refusals::new(options.acllog_max_len)),
@@ -124,14 +129,14 @@ impl Hall {
             users: RefCell::new(users),
             roster,
             pubsub: RefCell::default(),
-            tally: Tally::default(),
+            tally: Arc::clone(&tally),
             process,
             clock: Clock,
             pause: Pause::default(),
             log,
             desk,
             driver,
-            wicket,
+            wicket: Wicket::open(directory, tally)?,
             seats: RefCell::default(),
             next_id: Cell::new(3),
             max_clients,
@@ -139,7 +144,7 @@ impl Hall {
             complaints: Complaints::default(),
         };
         hall.users_changed();
-        hall
+        Ok(hall)
     }
 
     /// Publishes an event to all who listen. Events of level debug are for the log alone.

@@ -21,8 +21,8 @@ use bartizan_wire::resp::{Argv, RequestDecoder};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use super::SCRATCH_BYTES;
 use super::directory::Directory;
+use super::{SCRATCH_BYTES, Tally, count};
 use crate::clock::Clock;
 use crate::crew;
 use crate::net::stream::{Detached, Stream};
@@ -32,18 +32,6 @@ use crate::net::stream::{Detached, Stream};
 pub(crate) struct Wicket {
     /// Bounded by the number of clients.
     visits: mpsc::UnboundedSender<Visit>,
-    tally: Arc<Tally>,
-}
-
-/// What was done at the wicket, for `INFO`.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// Requests.
-    pub(crate) commands: AtomicU64,
-    /// Bytes read.
-    pub(crate) bytes_in: AtomicU64,
-    /// Bytes written.
-    pub(crate) bytes_out: AtomicU64,
 }
 
 /// What a client takes along from one thread to the other, besides its connection.
@@ -107,27 +95,20 @@ impl Wicket {
     ///
     /// # Errors
     /// When the system has none to give.
-    pub(crate) fn open(directory: Directory) -> io::Result<Self> {
+    pub(crate) fn open(directory: Directory, tally: Arc<Tally>) -> io::Result<Self> {
         let (visits, visitors) = mpsc::unbounded_channel();
-        let tally = Arc::new(Tally::default());
-        let counts = Arc::clone(&tally);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()?;
         crew::start("wicket", move || {
             let clerk = Clerk {
                 directory,
-                tally: counts,
+                tally,
                 scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             };
             LocalSet::new().block_on(&runtime, serve(Rc::new(clerk), visitors));
         })?;
-        Ok(Self { visits, tally })
-    }
-
-    /// What was done here.
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
+        Ok(Self { visits })
     }
 
     /// Takes a client in. It comes back by way of the receiver, which is closed when it has left.
@@ -259,8 +240,4 @@ impl Clerk {
         }
         Ok(())
     }
-}
-
-fn count(counter: &AtomicU64, by: usize) {
-    counter.fetch_add(u64::try_from(by).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
