@@ -112,6 +112,8 @@ pub struct Host {
     pub disk: Disk,
     /// It does not run until then.
     pub hung_until: At,
+    /// Its clock stands still since then, with its machine.
+    still_since: Option<At>,
     /// A crash that waits for its moment.
     pub armed: Option<Armed>,
     links: BTreeMap<LinkId, Dialled>,
@@ -144,6 +146,7 @@ impl Host {
             clock,
             disk,
             hung_until: At(0),
+            still_since: None,
             armed: None,
             links: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -152,6 +155,19 @@ impl Host {
             rescues: BTreeMap::new(),
             next_request: 0,
             wake_at: None,
+        }
+    }
+
+    /// Its clock stands still from now on.
+    pub fn stand_still(&mut self, now: At) {
+        self.still_since.get_or_insert(now);
+    }
+
+    /// Its clock goes on from where it stood, if it did: what it has not counted it never will, so
+    /// that it goes back for nobody who has looked at it meanwhile.
+    pub fn go_on(&mut self, now: At) {
+        if let Some(since) = self.still_since.take() {
+            self.clock.stood_still(now.0.saturating_sub(since.0));
         }
     }
 

@@ -157,13 +157,7 @@ impl World {
                 self.crash_for(node, fault.ms, fault.n);
             }
             Kind::Hang | Kind::Blink => self.hang(node, fault.ms),
-            Kind::Freeze => {
-                if let Some(condition) = self.nemesis.condition(node) {
-                    condition.frozen += 1;
-                }
-                self.refresh_reach(node);
-                self.hang(node, fault.ms);
-            }
+            Kind::Freeze => self.freeze(node, fault),
             Kind::OneWay => {
                 let to = nodes.iter().skip(1).copied().collect();
                 self.net.cut(i, vec![node], to);
@@ -228,18 +222,7 @@ impl World {
             return;
         };
         match fault.kind {
-            Kind::Freeze => {
-                if let Some(condition) = self.nemesis.condition(node) {
-                    condition.frozen = condition.frozen.saturating_sub(1);
-                }
-                if fault.n == 1
-                    && let Place::Sentinel(h) = self.place(node)
-                    && let Some(host) = self.hosts.get_mut(h)
-                {
-                    host.clock.stood_still(fault.ms * 1000);
-                }
-                self.refresh_reach(node);
-            }
+            Kind::Freeze => self.thaw(node),
             Kind::OneWay | Kind::TwoWay | Kind::Split | Kind::Deaf => {
                 self.net.mend(&mut self.sched, i)
             }

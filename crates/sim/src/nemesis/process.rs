@@ -2,6 +2,7 @@
 
 use bartizan_core::output::ReplicaOf;
 
+use crate::fault::Fault;
 use crate::msg::Msg;
 use crate::net::{Node, Reach};
 use crate::rand::{Purpose, Stream};
@@ -31,6 +32,8 @@ impl World {
                     return;
                 };
                 host.die(renamed, reached);
+                // Its machine starts again with it.
+                host.go_on(now);
                 host.hung_until = At(0);
                 host.life
             }
@@ -80,6 +83,34 @@ impl World {
             Place::Server(s) => self.boot_server(s, data),
             Place::Client(_) | Place::Nowhere => {}
         }
+    }
+
+    /// A virtual machine stands still.
+    pub(super) fn freeze(&mut self, node: Node, fault: &Fault) {
+        if let Some(condition) = self.nemesis.condition(node) {
+            condition.frozen += 1;
+        }
+        if fault.n == 1
+            && let Place::Sentinel(h) = self.place(node)
+            && let Some(host) = self.hosts.get_mut(h)
+        {
+            host.stand_still(self.sched.now());
+        }
+        self.refresh_reach(node);
+        self.hang(node, fault.ms);
+    }
+
+    /// It goes on.
+    pub(super) fn thaw(&mut self, node: Node) {
+        if let Some(condition) = self.nemesis.condition(node) {
+            condition.frozen = condition.frozen.saturating_sub(1);
+        }
+        if let Place::Sentinel(h) = self.place(node)
+            && let Some(host) = self.hosts.get_mut(h)
+        {
+            host.go_on(self.sched.now());
+        }
+        self.refresh_reach(node);
     }
 
     pub(super) fn hang(&mut self, node: Node, ms: u64) {

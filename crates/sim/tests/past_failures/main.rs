@@ -4,6 +4,7 @@
     reason = "a test helper that fails fails its test"
 )]
 
+mod clocks;
 mod moved;
 mod sentinels;
 mod servers;
