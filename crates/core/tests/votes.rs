@@ -11,7 +11,7 @@ mod bench;
 
 use bartizan_core::ids::Epoch;
 use bartizan_core::provide::command::{Ask, Command};
-use bench::{Bench, Disk, MASTER, R1, addr, events, hello, id, only};
+use bench::{Bench, Disk, MASTER, P1, R1, addr, events, hello, id, only};
 
 fn question(bench: &mut Bench, epoch: Option<u64>, candidate: Option<usize>) -> Vec<String> {
     bench.ask(Command::Ask(Ask {
@@ -82,7 +82,7 @@ fn vote_is_never_cast_in_epoch_zero() {
 
 #[test]
 fn vote_of_a_higher_epoch_goes_to_whoever_asks_first_in_it() {
-    let mut bench = Bench::calm(&[R1], 2, 2);
+    let mut bench = Bench::calm(&[R1], 4, 2);
     bench.vote_request(1, 1);
     bench.settle();
     bench.vote_request(2, 2);
@@ -94,6 +94,54 @@ fn vote_of_a_higher_epoch_goes_to_whoever_asks_first_in_it() {
             "reply 2 [:0 p2 :2]"
         ]
     );
+}
+
+/// A fleet in which p1 has just got our vote for a master that is down; so many votes elect.
+fn voted_for_p1(peers: usize, needed: u32) -> Bench {
+    let mut bench = Bench::calm(&[R1], peers, needed);
+    bench.kill(MASTER);
+    bench.advance(6000);
+    bench.vote_request(1, 1);
+    bench.settle();
+    bench
+}
+
+/// What a candidate is answered.
+fn asked(bench: &mut Bench, peer: usize, epoch: u64) -> String {
+    bench.vote_request(peer, epoch);
+    only(&bench.settle(), "reply").concat()
+}
+
+#[test]
+fn vote_that_elects_is_kept_for_as_long_as_the_round_may_last() {
+    let mut bench = voted_for_p1(2, 2);
+    bench.advance(450);
+    assert_eq!(asked(&mut bench, 2, 2), "reply 2 [:1 p1 :1]", "p1 leads");
+    assert_eq!(asked(&mut bench, 1, 3), "reply 3 [:1 p1 :3]", "p1 again");
+    bench.advance(550);
+    assert_eq!(asked(&mut bench, 2, 4), "reply 4 [:1 p2 :4]", "p1 had time");
+}
+
+#[test]
+fn vote_that_elects_is_kept_by_who_has_not_seen_the_master_down_yet_too() {
+    let mut bench = Bench::calm(&[R1], 2, 2);
+    assert_eq!(asked(&mut bench, 1, 1), "reply 1 [:0 p1 :1]");
+    assert_eq!(asked(&mut bench, 2, 2), "reply 2 [:0 p1 :1]", "p1 leads");
+}
+
+#[test]
+fn vote_that_elects_is_not_kept_for_a_leader_that_is_gone() {
+    let mut bench = voted_for_p1(2, 2);
+    bench.kill(P1);
+    assert_eq!(asked(&mut bench, 2, 2), "reply 2 [:1 p2 :2]");
+}
+
+#[test]
+fn vote_that_needs_others_beside_it_is_not_kept() {
+    let mut bench = voted_for_p1(2, 3);
+    assert_eq!(asked(&mut bench, 2, 2), "reply 2 [:1 p2 :2]");
+    let mut bench = voted_for_p1(4, 2);
+    assert_eq!(asked(&mut bench, 2, 2), "reply 2 [:1 p2 :2]", "five vote");
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(crate) struct Prospect {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deferral {
     pub(crate) leader: RunId,
+    pub(crate) since: Mono,
     pub(crate) until: Mono,
 }
 
@@ -168,6 +169,7 @@ impl Master {
     pub(crate) fn defer_to(&mut self, cx: &Ctx, leader: RunId) {
         self.prospect.deferring = Some(Deferral {
             leader,
+            since: cx.now,
             until: cx.now + self.leader_patience(),
         });
     }

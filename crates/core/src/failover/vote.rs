@@ -70,7 +70,8 @@ impl Master {
         let spent = self.vote.epoch.max(self.latest().epoch);
         let again = cx.is_mutant(Mutant::VoteTwice) && epoch == self.vote.epoch;
         let fresh = epoch > spent && epoch <= cx.epochs.current;
-        if !(fresh || again) || self.leads(cx) {
+        let free = fresh && !self.has_elected_another(cx, candidate);
+        if !(free || again) || self.leads(cx) {
             return;
         }
         self.cast_vote(cx, epoch, candidate);
@@ -81,6 +82,27 @@ impl Master {
         if matches!(self.failover, Failover::Standing(_)) {
             self.lose_round(cx);
         }
+    }
+
+    /// Whether somebody else has been elected by our vote and may be about to use it: with their
+    /// own it is all that they need. Were it given again while that round may last, to one who had
+    /// not heard of the first in time, both would promote a replica, and what clients wrote to the
+    /// first one would have to be rescued. A vote that needs others beside it is not kept: that
+    /// would split those that a higher epoch unites (docs/elections.md).
+    fn has_elected_another(&self, cx: &Ctx, candidate: RunId) -> bool {
+        const VOTES: usize = 2;
+        let Some(deferral) = self.prospect.deferring else {
+            return false;
+        };
+        let leader = deferral.leader;
+        let elected = self.vote.leader == Some(leader) && self.votes_needed(cx) <= VOTES;
+        let unused = self.vote.epoch > self.latest().epoch;
+        let there = cx
+            .peers
+            .get(&leader)
+            .is_some_and(|shared| shared.link.is_up());
+        let young = cx.now.since(deferral.since) < self.round_length(cx);
+        leader != candidate && elected && unused && there && young
     }
 
     /// Whether we are elected ourselves and may still bring it to its end.
