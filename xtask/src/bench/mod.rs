@@ -4,6 +4,7 @@ mod machine;
 mod page;
 mod parts;
 mod plots;
+mod repeat;
 mod results;
 mod run;
 mod tables;
@@ -21,7 +22,7 @@ pub(crate) const HELP: &str = "\
 Measures Bartizan (built with the profile `dist`, as it is installed) and the installed redis-sentinel in the same run.
 
 Without a word it measures everything, part after part, and writes docs/benchmarks.md and
-docs/benchmarks/*.svg. That takes about an hour and a quarter, most of it waiting for redis-sentinel,
+docs/benchmarks/*.svg. That takes about an hour and three quarters, most of it waiting for redis-sentinel,
 on a machine that should do nothing else meanwhile.
   --quick        few rounds, at most 300 masters, a quarter of an hour: to see how it goes.
                  Results and page go to the folder bench-quick of cargo's target directory

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::repeat;
 use crate::shell;
 
 /// Where the results of full runs, or of quick ones, are.
@@ -44,8 +45,11 @@ impl Results {
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let text = fs::read_to_string(&path)?;
-            let value = serde_json::from_str(&text)
+            let mut value: Value = serde_json::from_str(&text)
                 .with_context(|| format!("reading {}", path.display()))?;
+            if let Some(rows) = value.get_mut("results").and_then(Value::as_array_mut) {
+                *rows = repeat::united(rows);
+            }
             parts.insert(name.into_owned(), value);
         }
         Ok(Self { parts })

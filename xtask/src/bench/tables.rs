@@ -327,6 +327,7 @@ pub(crate) fn crowd(results: &Results) -> String {
     let head = [
         "M",
         "killed",
+        "runs",
         "while",
         "answers a second: Bartizan",
         "redis-sentinel",
@@ -340,6 +341,7 @@ pub(crate) fn crowd(results: &Results) -> String {
     for (ours, theirs) in pairs(results, "crowd-") {
         let [masters, killed] =
             ["/masters", "/killed"].map(|path| number(figure(ours, path), 0, ""));
+        let runs = number(figure(ours, "/runs").or(Some(1.0)), 0, "");
         for (part, means) in [
             ("idle", "nothing happens"),
             ("failover", "masters fail over"),
@@ -366,6 +368,7 @@ pub(crate) fn crowd(results: &Results) -> String {
             rows.push(vec![
                 masters.clone(),
                 killed.clone(),
+                runs.clone(),
                 means.to_owned(),
                 number(rate(ours), 0, ""),
                 number(rate(theirs), 0, ""),
